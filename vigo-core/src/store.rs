@@ -1,0 +1,267 @@
+//! Where a fleet's facts are kept: one small contract, shaped like etcd, that every engine passes the same suite for.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+/// The number of a commit. The first is 1; every commit has the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// Before the first commit.
+    pub const ZERO: Self = Self(0);
+
+    /// The revision of this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one after this.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// A value with its key and the commit that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+    /// The commit that wrote this value.
+    pub revision: Revision,
+}
+
+/// What must hold for a commit to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// The key has no value.
+    Absent(Vec<u8>),
+    /// The key's value is the one that this commit wrote: nobody has changed it since it was read.
+    Unchanged(Vec<u8>, Revision),
+}
+
+/// One change of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Sets the key's value.
+    Put(Vec<u8>, Vec<u8>),
+    /// Removes the key; nothing happens where there is none.
+    Delete(Vec<u8>),
+}
+
+impl Write {
+    /// The key that is changed.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Self::Put(key, _) | Self::Delete(key) => key,
+        }
+    }
+}
+
+/// Preconditions and writes that happen together or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// All must hold.
+    pub preconditions: Vec<Precondition>,
+    /// In order; a later write to the same key wins.
+    pub writes: Vec<Write>,
+}
+
+impl Transaction {
+    /// The most preconditions and writes together (etcd's default for one transaction).
+    pub const MAX_OPERATIONS: usize = 128;
+    /// The most bytes of keys and values together.
+    pub const MAX_BYTES: usize = 1024 * 1024;
+
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds: `key` has no value.
+    #[must_use]
+    pub fn absent(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.preconditions.push(Precondition::Absent(key.into()));
+        self
+    }
+
+    /// Adds: `key` is as the commit `revision` left it.
+    #[must_use]
+    pub fn unchanged(mut self, key: impl Into<Vec<u8>>, revision: Revision) -> Self {
+        self.preconditions.push(Precondition::Unchanged(key.into(), revision));
+        self
+    }
+
+    /// Adds: `key` is as it was read, be that absent.
+    #[must_use]
+    pub fn as_read(self, key: impl Into<Vec<u8>>, read: Option<Revision>) -> Self {
+        match read {
+            Some(revision) => self.unchanged(key, revision),
+            None => self.absent(key),
+        }
+    }
+
+    /// Adds a put.
+    #[must_use]
+    pub fn put(mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        self.writes.push(Write::Put(key.into(), value.into()));
+        self
+    }
+
+    /// Adds a delete.
+    #[must_use]
+    pub fn delete(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.writes.push(Write::Delete(key.into()));
+        self
+    }
+}
+
+/// What became of a commit.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It happened and is durable.
+    Committed(Revision),
+    /// A precondition did not hold; nothing happened.
+    Conflict,
+    /// It may have happened or not: read again to find out, by something that only this commit writes.
+    Unknown,
+}
+
+/// Why the store cannot answer. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// More operations or bytes than one transaction may have.
+    #[error(
+        "a transaction has at most {} operations and {} bytes",
+        Transaction::MAX_OPERATIONS,
+        Transaction::MAX_BYTES
+    )]
+    TooLarge,
+    /// The engine cannot serve at the moment.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// What is kept cannot be read.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// One change, as a watcher sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The commit that made it.
+    pub revision: Revision,
+    /// What it did.
+    pub write: Write,
+}
+
+/// Why a watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// Changes from the asked revision on are no longer kept: scan, then watch from the revision of the scan.
+    #[error("the changes since that revision are no longer kept: scan again")]
+    Compacted,
+    /// The store was closed.
+    #[error("the store was closed")]
+    Closed,
+}
+
+/// The changes under a prefix in commit order; the changes of one commit come together and ends with its first error.
+pub type Watch = Pin<Box<dyn Stream<Item = Result<Vec<Change>, WatchError>> + Send>>;
+
+/// A page of a scan, and the commit at which it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// In ascending order of keys; fewer than asked for at the end alone.
+    pub entries: Vec<Entry>,
+    /// The newest commit that the page saw.
+    pub revision: Revision,
+}
+
+/// Where a fleet's facts are kept. No runtime is named: an engine brings its own threads where it needs them.
+///
+/// # Contract
+/// - Atomic: a transaction's writes happen together; of concurrent commits with one precondition, at most one succeeds.
+/// - Durable: what was acknowledged survives any crash. A wrong `Committed` is a breach; a wrong `Conflict` costs a
+///   retry; `Unknown` is always allowed where the engine cannot tell.
+/// - Ordered: revisions grow by one for each commit; a read that starts after an acknowledgement sees that commit.
+/// - Watched: every change under a prefix, from a revision on, once and in order, or [`WatchError::Compacted`].
+///
+/// [`conformance`](crate::store::conformance) checks all of it; run it over your own engine.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    async fn get(&self, key: &[u8]) -> Result<Option<Entry>, StoreError>;
+
+    /// The entries whose keys start with `prefix` and lie after `after`, at most `limit` of them.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    async fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Page, StoreError>;
+
+    /// Applies a transaction.
+    ///
+    /// # Errors
+    /// When it is certain that nothing happened; otherwise the answer is [`Outcome::Unknown`].
+    async fn commit(&self, transaction: Transaction) -> Result<Outcome, StoreError>;
+
+    /// The changes under `prefix`, from the commit `from` on (that one included).
+    fn watch(&self, prefix: &[u8], from: Revision) -> Watch;
+}
+
+/// Checks a transaction against the limits that every engine keeps.
+///
+/// # Errors
+/// `TooLarge` beyond them.
+pub fn check_size(transaction: &Transaction) -> Result<(), StoreError> {
+    let operations = transaction.preconditions.len() + transaction.writes.len();
+    let bytes: usize = transaction
+        .writes
+        .iter()
+        .map(|write| match write {
+            Write::Put(key, value) => key.len() + value.len(),
+            Write::Delete(key) => key.len(),
+        })
+        .sum();
+    if operations > Transaction::MAX_OPERATIONS || bytes > Transaction::MAX_BYTES {
+        return Err(StoreError::TooLarge);
+    }
+    Ok(())
+}
+
+/// Reads all entries under a prefix, page by page, and the revision of the first page: a watch from the next one on
+/// misses nothing (and may repeat what later pages already showed).
+///
+/// # Errors
+/// When the engine cannot read.
+pub async fn scan_all<S: Store + ?Sized>(store: &S, prefix: &[u8]) -> Result<Page, StoreError> {
+    const PAGE: usize = 1000;
+    let mut all = store.scan(prefix, None, PAGE).await?;
+    let mut full = all.entries.len() == PAGE;
+    while full {
+        let after = all.entries.last().map(|entry| entry.key.clone());
+        let page = store.scan(prefix, after.as_deref(), PAGE).await?;
+        full = page.entries.len() == PAGE;
+        all.entries.extend(page.entries);
+    }
+    Ok(all)
+}
