@@ -1,0 +1,135 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Something to put right in a stacks directory, and how.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The file, or the directory where no file is to blame.
+    pub file: PathBuf,
+    /// Where in the file; `None` where the whole of it is meant.
+    pub position: Option<Position>,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+/// A place in a text file, as editors count: both numbers start at 1, columns are characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}\n  fix: {}", self.message, self.help)
+    }
+}
+
+/// Everything that is wrong with a stacks directory, in the order of files and lines. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackErrors(Vec<Problem>);
+
+impl StackErrors {
+    pub(crate) fn one(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+
+    /// Each problem, in the order of files and lines.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl fmt::Display for StackErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for StackErrors {}
+
+/// A place in one of the files of a [`Report`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Spot {
+    pub(crate) file: FileNo,
+    pub(crate) position: Position,
+}
+
+/// Which file of a [`Report`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FileNo(usize);
+
+/// Collects what is found, so that one run shows all of it.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    files: Vec<PathBuf>,
+    errors: BTreeSet<Problem>,
+    warnings: BTreeSet<Problem>,
+}
+
+impl Report {
+    pub(crate) fn file(&mut self, path: &Path) -> FileNo {
+        self.files.push(path.to_owned());
+        FileNo(self.files.len() - 1)
+    }
+
+    pub(crate) fn error(&mut self, spot: Spot, message: impl Into<String>, help: impl Into<String>) {
+        let problem = self.problem(spot, message.into(), help.into());
+        self.errors.insert(problem);
+    }
+
+    pub(crate) fn warn(&mut self, spot: Spot, message: impl Into<String>, help: impl Into<String>) {
+        let problem = self.problem(spot, message.into(), help.into());
+        self.warnings.insert(problem);
+    }
+
+    /// About a whole file or directory.
+    pub(crate) fn error_in(&mut self, file: &Path, message: impl Into<String>, help: impl Into<String>) {
+        self.errors.insert(whole(file, message, help));
+    }
+
+    /// About a whole file or directory.
+    pub(crate) fn warn_in(&mut self, file: &Path, message: impl Into<String>, help: impl Into<String>) {
+        self.warnings.insert(whole(file, message, help));
+    }
+
+    /// `path:line:column`, to name a second place in a message.
+    pub(crate) fn show(&self, spot: Spot) -> String {
+        let name = self.files[spot.file.0].file_name().unwrap_or_default().to_string_lossy().into_owned();
+        format!("{name}:{}:{}", spot.position.line, spot.position.column)
+    }
+
+    /// The warnings, if there was no error.
+    pub(crate) fn finish(self) -> Result<Vec<Problem>, StackErrors> {
+        if self.errors.is_empty() {
+            Ok(self.warnings.into_iter().collect())
+        } else {
+            Err(StackErrors(self.errors.into_iter().collect()))
+        }
+    }
+
+    fn problem(&self, spot: Spot, message: String, help: String) -> Problem {
+        Problem { file: self.files[spot.file.0].clone(), position: Some(spot.position), message, help }
+    }
+}
+
+pub(crate) fn whole(file: &Path, message: impl Into<String>, help: impl Into<String>) -> Problem {
+    Problem { file: file.to_owned(), position: None, message: message.into(), help: help.into() }
+}
