@@ -3,7 +3,7 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = ["proto/vigo/v1/fleet.proto", "proto/vigo/v1/frames.proto", "proto/vigo/v1/records.proto"];
     println!("cargo:rerun-if-changed=proto");
-    let service = std::env::var_os("CARGO_FEATURE_GRPC").is_some();
+    let service = cfg!(feature = "grpc");
     tonic_prost_build::configure()
         .build_client(service)
         .build_server(service)

@@ -5,6 +5,24 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use futures_core::Stream;
 
+#[cfg(any(feature = "memory", feature = "redb"))]
+mod changelog;
+#[cfg(feature = "conformance")]
+mod conformance;
+#[cfg(feature = "memory")]
+mod memory;
+#[cfg(any(feature = "memory", feature = "redb"))]
+mod plan;
+#[cfg(feature = "redb")]
+mod redb;
+
+#[cfg(feature = "redb")]
+pub use self::redb::{OpenError, RedbStore};
+#[cfg(feature = "conformance")]
+pub use conformance::conformance;
+#[cfg(feature = "memory")]
+pub use memory::MemoryStore;
+
 /// The number of a commit. The first is 1; every commit has the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(u64);
@@ -69,6 +87,13 @@ impl Write {
             Self::Put(key, _) | Self::Delete(key) => key,
         }
     }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Put(key, value) => key.len() + value.len(),
+            Self::Delete(key) => key.len(),
+        }
+    }
 }
 
 /// Preconditions and writes that happen together or not at all.
@@ -90,6 +115,10 @@ impl Transaction {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    fn bytes(&self) -> usize {
+        self.writes.iter().map(Write::bytes).sum()
     }
 
     /// Adds: `key` has no value.
@@ -200,7 +229,9 @@ pub struct Page {
 /// - Atomic: a transaction's writes happen together; of concurrent commits with one precondition, at most one succeeds.
 /// - Durable: what was acknowledged survives any crash. A wrong `Committed` is a breach; a wrong `Conflict` costs a
 ///   retry; `Unknown` is always allowed where the engine cannot tell.
-/// - Ordered: revisions grow by one for each commit; a read that starts after an acknowledgement sees that commit.
+/// - Ordered: revisions grow by one for each commit that changes something; one that changes nothing is answered with
+///   the newest revision. Of several writes to one key in a transaction the last counts. A read
+///   that starts after an acknowledgement sees that commit.
 /// - Watched: every change under a prefix, from a revision on, once and in order, or [`WatchError::Compacted`].
 ///
 /// [`conformance`](crate::store::conformance) checks all of it; run it over your own engine.
@@ -234,18 +265,20 @@ pub trait Store: Send + Sync {
 /// `TooLarge` beyond them.
 pub fn check_size(transaction: &Transaction) -> Result<(), StoreError> {
     let operations = transaction.preconditions.len() + transaction.writes.len();
-    let bytes: usize = transaction
-        .writes
-        .iter()
-        .map(|write| match write {
-            Write::Put(key, value) => key.len() + value.len(),
-            Write::Delete(key) => key.len(),
-        })
-        .sum();
-    if operations > Transaction::MAX_OPERATIONS || bytes > Transaction::MAX_BYTES {
+    if operations > Transaction::MAX_OPERATIONS || transaction.bytes() > Transaction::MAX_BYTES {
         return Err(StoreError::TooLarge);
     }
     Ok(())
+}
+
+/// Where a scan begins: at the prefix, or behind `after` where that lies further.
+#[cfg(any(feature = "memory", feature = "redb"))]
+fn range_start<'a>(prefix: &'a [u8], after: Option<&'a [u8]>) -> std::ops::Bound<&'a [u8]> {
+    use std::ops::Bound;
+    match after {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
+    }
 }
 
 /// Reads all entries under a prefix, page by page, and the revision of the first page: a watch from the next one on
