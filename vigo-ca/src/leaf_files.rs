@@ -1,0 +1,97 @@
+use std::path::PathBuf;
+
+use vigo_core::{Serial, UnixTime};
+
+use crate::ca_files::exists;
+use crate::files::{self, FileError};
+use crate::{CertificateAuthority, LeafError, ServerLeaf, SubjectName};
+
+/// Where a server's certificate and key are kept. The key is made once and kept; certificates come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafFiles {
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+/// Why the files of a server's certificate are refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeafFilesError {
+    /// A file cannot be read or written, or is open to others.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The certificate is there, the key is not.
+    #[error(
+        "the server's certificate {} is there, but its key {} is not: restore the key from a backup, or move the \
+         certificate away and a new pair is made (its pin changes, so lines printed before stop working)",
+        cert.display(), key.display()
+    )]
+    NoKey {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// The certificate is another authority's.
+    #[error(
+        "the server's certificate {} was not issued by this fleet's CA: move it away and one is issued for the same key \
+         (a publicly trusted certificate goes to server.api_tls)", cert.display()
+    )]
+    OtherAuthority {
+        /// The certificate's file.
+        cert: PathBuf,
+    },
+    /// The files cannot be used, or no certificate can be issued.
+    #[error("{}: {source}", cert.display())]
+    Leaf {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// What is wrong.
+        source: LeafError,
+    },
+}
+
+impl LeafFiles {
+    /// These files.
+    #[must_use]
+    pub fn new(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self { cert: cert.into(), key: key.into() }
+    }
+
+    /// Loads the certificate, and issues another for the same key when it is time or a name is missing. Makes the key
+    /// when neither file is there. An authority without a key keeps what is there as long as it is good.
+    ///
+    /// # Errors
+    /// With the file and the next step.
+    pub fn load_or_issue(
+        &self,
+        authority: &CertificateAuthority,
+        names: &[SubjectName],
+        serial: Serial,
+        now: UnixTime,
+    ) -> Result<ServerLeaf, LeafFilesError> {
+        let failed = |source| LeafFilesError::Leaf { cert: self.cert.clone(), source };
+        let (has_cert, has_key) = (exists(&self.cert)?, exists(&self.key)?);
+        if has_cert && !has_key {
+            return Err(LeafFilesError::NoKey { cert: self.cert.clone(), key: self.key.clone() });
+        }
+        let key = if has_key { Some(files::read_private(&self.key)?) } else { None };
+        let key = key.as_ref().map(|key| key.as_str());
+        if let (true, Some(key)) = (has_cert, key) {
+            let leaf = ServerLeaf::load(&files::read_public(&self.cert)?, key).map_err(failed)?;
+            if !leaf.is_issued_by(authority) {
+                return Err(LeafFilesError::OtherAuthority { cert: self.cert.clone() });
+            }
+            let good = now <= leaf.not_after();
+            if !leaf.needs_renewal(names, now) || (!authority.can_sign() && good) {
+                return Ok(leaf);
+            }
+        }
+        let leaf = authority.issue_leaf(names, key, serial, now).map_err(failed)?;
+        if key.is_none() {
+            files::write_new_private(&self.key, leaf.key_pem().as_bytes())?;
+        }
+        files::replace_private(&self.cert, leaf.cert_pem().as_bytes())?;
+        Ok(leaf)
+    }
+}
