@@ -1,0 +1,69 @@
+use vigo_core::UnixTime;
+
+use crate::decision::{Decision, Grant, Permit, Verdict};
+use crate::facts::{Facts, IdentityFact, Request, RequestFact};
+use crate::lost::Lost;
+use crate::outcome::{RuleId, Skipped};
+use crate::refusal::Reason;
+use crate::replace;
+use crate::rules::Rules;
+use crate::trace::Trace;
+use crate::way_in;
+
+/// Whether a request may join, and why: nothing but its arguments counts, and nothing is changed.
+///
+/// The ways in are asked in this order: a token if one is given (a bad one is refused and never falls through), proof by
+/// an older identity, trusted rules, approved patterns. No way in: refused. Then the identity key and the request id must
+/// be new, and the name free or a [`Permit`] won.
+pub fn decide(request: &Request, facts: &Facts, rules: &Rules, now: UnixTime) -> Decision {
+    let mut trace = Trace::Kept(Vec::new());
+    let verdict = match judge(request, facts, rules, now, &mut trace) {
+        Ok(grant) => Verdict::Admit(grant),
+        Err(reason) => Verdict::Refuse(reason.into()),
+    };
+    Decision { verdict, trace: trace.into_outcomes() }
+}
+
+/// The verdict of [`decide`] without its trace.
+pub(crate) fn verdict(request: &Request, facts: &Facts, rules: &Rules, now: UnixTime) -> Result<Grant, Reason> {
+    judge(request, facts, rules, now, &mut Trace::Dropped)
+}
+
+fn judge(request: &Request, facts: &Facts, rules: &Rules, now: UnixTime, trace: &mut Trace) -> Result<Grant, Reason> {
+    let way_in = way_in::find(request, facts, rules, now, trace);
+    let way_in = match way_in {
+        Ok(way_in) => way_in,
+        Err(reason) => {
+            trace.skipped(Skipped::NoWayIn, || RuleId::Unused);
+            skip_permits(trace, Skipped::NoWayIn);
+            return Err(reason);
+        }
+    };
+    if let Err(reason) = unused(facts, trace) {
+        skip_permits(trace, Skipped::AlreadyRefused);
+        return Err(reason);
+    }
+    let (replaces, permit) = replace::find(request, facts, &way_in, rules.reenroll(), now, trace)?;
+    Ok(Grant { way_in, replaces, permit })
+}
+
+fn skip_permits(trace: &mut Trace, why: Skipped) {
+    for permit in Permit::ALL {
+        trace.skipped(why, || RuleId::Replace(permit));
+    }
+}
+
+/// An identity key and a request id stand for one envoy, for ever.
+fn unused(facts: &Facts, trace: &mut Trace) -> Result<(), Reason> {
+    let (lost, reason) = match (facts.identity, facts.request) {
+        (IdentityFact::Unused, RequestFact::Unused) => {
+            trace.won(&RuleId::Unused);
+            return Ok(());
+        }
+        (IdentityFact::Revoked(envoy), _) => (Lost::IdentityRevoked(envoy), Reason::EnvoyRevoked(envoy)),
+        (IdentityFact::Used(envoy), _) => (Lost::IdentityUsed(envoy), Reason::IdentityUsed(envoy)),
+        (IdentityFact::Unused, RequestFact::Used) => (Lost::RequestReused, Reason::RequestReused),
+    };
+    trace.lost(|| (RuleId::Unused, lost));
+    Err(reason)
+}

@@ -1,0 +1,109 @@
+use vigo_core::record::{EnvoyRecord, HostClaim, Record as _, Revocation, RevocationCause};
+use vigo_core::store::{Store, Transaction};
+use vigo_core::{EnvoyId, Hostname, UnixTime, keyspace};
+
+use super::{ATTEMPTS, Act, OperateError, Settled, read};
+
+/// Takes an envoy out of service for ever: its id and its key never come back. Its name may, as a new envoy, with a token
+/// for exactly that name or after [`allow_reenroll`]. One that is out of service already stays as it is.
+///
+/// # Errors
+/// `NotFound` where there is none or it was deleted, `Invalid` for an unfit reason.
+pub async fn revoke_envoy<S: Store + ?Sized>(
+    store: &S,
+    id: &EnvoyId,
+    reason: &str,
+    act: &Act,
+) -> Result<EnvoyRecord, OperateError> {
+    take_out(store, id, act.revocation(RevocationCause::Operator, reason)?, act).await
+}
+
+/// Revokes an envoy and hides it: its record stays as the tombstone of its id, key and serials. Its name is no freer than
+/// after [`revoke_envoy`].
+///
+/// # Errors
+/// `NotFound` where there is none or it was deleted already, `Invalid` for an unfit reason.
+pub async fn delete_envoy<S: Store + ?Sized>(
+    store: &S,
+    id: &EnvoyId,
+    reason: &str,
+    act: &Act,
+) -> Result<EnvoyRecord, OperateError> {
+    take_out(store, id, act.revocation(RevocationCause::Deleted, reason)?, act).await
+}
+
+async fn take_out<S: Store + ?Sized>(
+    store: &S,
+    id: &EnvoyId,
+    revocation: Revocation,
+    act: &Act,
+) -> Result<EnvoyRecord, OperateError> {
+    let action = match revocation.cause {
+        RevocationCause::Operator | RevocationCause::Replaced => "envoy.revoke",
+        RevocationCause::Deleted => "envoy.delete",
+    };
+    let key = keyspace::envoy(id);
+    for _ in 0..ATTEMPTS {
+        let Some((mut record, revision)) = read::<_, EnvoyRecord>(store, &key).await? else {
+            return Err(OperateError::not_found("envoy", id));
+        };
+        match (&record.revocation, revocation.cause) {
+            (Some(Revocation { cause: RevocationCause::Deleted, .. }), _) => {
+                return Err(OperateError::not_found("envoy", id));
+            }
+            (Some(_), RevocationCause::Operator | RevocationCause::Replaced) => return Ok(record),
+            (Some(_), RevocationCause::Deleted) | (None, _) => {}
+        }
+        record.revocation = Some(revocation.clone());
+        let mut transaction = Transaction::new().unchanged(key.clone(), revision).put(key.clone(), record.encode());
+        let host = keyspace::host(&record.hostname);
+        if let Some((claim, read)) = read::<_, HostClaim>(store, &host).await? {
+            transaction = transaction.unchanged(host.clone(), read);
+            // A name that was given up before stays given up as it was; a successor keeps it.
+            if claim.envoy == *id && claim.released.is_none() {
+                let claim = HostClaim { envoy: *id, released: Some(revocation.clone()), reenroll_until: None };
+                transaction = transaction.put(host, claim.encode());
+            }
+        }
+        let audit = act.audit(action, id, detail(&record.hostname, &revocation.reason));
+        match act.commit(store, transaction, &audit).await? {
+            Settled::Done => return Ok(record),
+            Settled::Again => {}
+        }
+    }
+    Err(OperateError::Conflict)
+}
+
+fn detail(hostname: &Hostname, reason: &str) -> String {
+    if reason.is_empty() { hostname.to_string() } else { format!("{hostname}: {reason}") }
+}
+
+/// Allows a hostname to be enrolled once more until `until`, replacing the envoy that has it, by any way in.
+///
+/// # Errors
+/// `NotFound` where no envoy ever had that name (it is free), `Invalid` when `until` is over.
+pub async fn allow_reenroll<S: Store + ?Sized>(
+    store: &S,
+    hostname: &Hostname,
+    until: UnixTime,
+    act: &Act,
+) -> Result<HostClaim, OperateError> {
+    if until <= act.now {
+        return Err(OperateError::Invalid("the time until which it is allowed is over".to_owned()));
+    }
+    let key = keyspace::host(hostname);
+    for _ in 0..ATTEMPTS {
+        let Some((mut claim, revision)) = read::<_, HostClaim>(store, &key).await? else {
+            return Err(OperateError::not_found("envoy of the hostname", hostname));
+        };
+        claim.reenroll_until = Some(until);
+        let seconds = until.since(act.now).as_secs();
+        let audit = act.audit("envoy.allow-reenroll", hostname, format!("for {seconds} s"));
+        let transaction = Transaction::new().unchanged(key.clone(), revision).put(key.clone(), claim.encode());
+        match act.commit(store, transaction, &audit).await? {
+            Settled::Done => return Ok(claim),
+            Settled::Again => {}
+        }
+    }
+    Err(OperateError::Conflict)
+}

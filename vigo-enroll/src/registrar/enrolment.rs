@@ -1,0 +1,207 @@
+//! One registration, from what is known of it to the commit.
+
+use std::sync::Arc;
+
+use vigo_core::record::{ApprovedRecord, CertificateRecord, EnvoyRecord, RequestRecord};
+use vigo_core::store::{Outcome, Revision, Store};
+use vigo_core::{
+    Admission, ApprovalId, ClientAddr, EnvoyId, IssuedCertificate, Registration, Serial, UnixTime,
+    VerifiedRegistration, keyspace,
+};
+
+use super::plan::Plan;
+use super::read::{HolderRead, Kept};
+use super::token_check::TokenCheck;
+use super::{Dice, Enrolled, Registrar};
+use crate::decide::verdict;
+use crate::decision::Grant;
+use crate::facts::{Facts, Request, RequestFact, TokenFact};
+use crate::outcome::RuleId;
+use crate::refusal::Reason;
+use crate::rules::Rules;
+
+/// How often the facts are read anew when somebody else changed them. Of those who race for one record each round has a
+/// winner, so this many may race at once; the pool of bcrypt threads lets far fewer through.
+const ATTEMPTS: usize = 64;
+
+/// A registration under way. What is drawn, hashed and signed once is kept over its attempts.
+pub(super) struct Enrolment<'a, S: Store + ?Sized> {
+    registrar: &'a Registrar<S>,
+    verified: &'a VerifiedRegistration,
+    from: ClientAddr,
+    now: UnixTime,
+    dice: Dice,
+    envoy: EnvoyId,
+    token: TokenCheck,
+    issued: Option<IssuedCertificate>,
+    plan: Option<Plan>,
+}
+
+/// What one attempt read.
+pub(super) struct Read {
+    pub(super) facts: Facts,
+    pub(super) token: Option<Revision>,
+    pub(super) proof: Option<Revision>,
+    pub(super) holder: HolderRead,
+}
+
+impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
+    pub(super) fn new(
+        registrar: &'a Registrar<S>,
+        verified: &'a VerifiedRegistration,
+        from: ClientAddr,
+        now: UnixTime,
+        dice: Dice,
+    ) -> Self {
+        let envoy = EnvoyId::from_random(dice.envoy);
+        let token = TokenCheck::limited();
+        Self { registrar, verified, from, now, dice, envoy, token, issued: None, plan: None }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Enrolled, Reason> {
+        let mut rules = self.registrar.rules();
+        for _ in 0..ATTEMPTS {
+            let stored = self.registrar.record::<RequestRecord>(self.request_key()).await?;
+            let request = match stored {
+                Some(Kept { record, .. }) if self.is_equal(&record) => return self.repeat(record).await,
+                Some(_) => RequestFact::Used,
+                None => RequestFact::Unused,
+            };
+            let read = self.read(request).await?;
+            let grant = self.decide(&read, &rules)?;
+            let approved = match grant.way_in() {
+                RuleId::Approved(id) => match self.approved(id, &rules).await? {
+                    Some(revision) => Some((*id, revision)),
+                    None => {
+                        rules = self.without(*id, &rules)?;
+                        continue;
+                    }
+                },
+                _ => None,
+            };
+            let record = self.issue(&grant)?;
+            let plan = Plan::new(record, &grant, &read)?;
+            let certificate = self.issued.as_ref().map(|issued| issued.der.as_slice()).unwrap_or_default();
+            let transaction = plan.transaction(self.verified, certificate, approved, &read, self.dice.audit)?;
+            self.plan = Some(plan);
+            match self.registrar.store.commit(transaction).await? {
+                Outcome::Committed(_) => return self.enrolled(),
+                // Somebody was faster, or nobody knows: what the store has now decides. All that is drawn stays the
+                // same, so a lost commit that comes through late and the next attempt can never both happen.
+                Outcome::Conflict | Outcome::Unknown => {}
+            }
+        }
+        Err(Reason::Busy)
+    }
+
+    fn registration(&self) -> &'a Registration {
+        self.verified.registration()
+    }
+
+    fn request_key(&self) -> String {
+        keyspace::request(&self.registration().request)
+    }
+
+    fn is_equal(&self, stored: &RequestRecord) -> bool {
+        let asked = self.registration();
+        stored.identity == asked.identity
+            && stored.hostname == asked.hostname
+            && stored.csr_digest == self.verified.csr_digest()
+    }
+
+    /// The stored result: of an attempt of ours whose answer was lost, or of an equal registration before.
+    async fn repeat(self, stored: RequestRecord) -> Result<Enrolled, Reason> {
+        let record = self.registrar.envoy(&stored.envoy).await?;
+        if record.revocation.is_some() {
+            return Err(Reason::EnvoyRevoked(record.id));
+        }
+        if stored.envoy == self.envoy {
+            return self.enrolled();
+        }
+        Ok(Enrolled { record, certificate: stored.certificate, replaced: None, permit: None, repeated: true })
+    }
+
+    async fn read(&mut self, request: RequestFact) -> Result<Read, Reason> {
+        let asked = self.registration();
+        let registrar = self.registrar;
+        let (token, token_revision) =
+            registrar.token_fact(asked.token.as_ref(), &mut self.token, self.from, self.now).await?;
+        match token {
+            TokenFact::None | TokenFact::Proved(_) => {}
+            // Refused, whatever else is true: no more is read for it.
+            TokenFact::Malformed | TokenFact::Forged | TokenFact::Unknown(_) | TokenFact::WrongSecret(_) => {
+                let facts = Facts { token, ..Facts::stranger() };
+                let holder = HolderRead { fact: facts.holder.clone(), claim: None, envoy: None };
+                return Ok(Read { facts, token: token_revision, proof: None, holder });
+            }
+        }
+        let identity = registrar.identity(&asked.identity).await?;
+        let holder = registrar.holder(&asked.hostname).await?;
+        let proof = registrar.proof(self.verified).await?;
+        let facts = Facts { token, proof: proof.fact, holder: holder.fact.clone(), identity, request };
+        Ok(Read { facts, token: token_revision, proof: proof.revision, holder })
+    }
+
+    fn decide(&self, read: &Read, rules: &Rules) -> Result<Grant, Reason> {
+        let asked = self.registration();
+        let request = Request { hostname: asked.hostname.clone(), from: self.from, takeover: asked.takeover };
+        verdict(&request, &read.facts, rules, self.now)
+    }
+
+    /// The commit that wrote an approved pattern, if it is still the one that the rules know.
+    async fn approved(&self, id: &ApprovalId, rules: &Rules) -> Result<Option<Revision>, Reason> {
+        let known = rules.approved.iter().find(|(record, _)| record.id == *id);
+        let stored = self.registrar.record::<ApprovedRecord>(keyspace::approved(id)).await?;
+        Ok(match (known, stored) {
+            (Some((known, _)), Some(stored)) if **known == stored.record => Some(stored.revision),
+            _ => None,
+        })
+    }
+
+    /// The rules without an approval that was removed since they were made.
+    fn without(&self, id: ApprovalId, rules: &Rules) -> Result<Arc<Rules>, Reason> {
+        let rest = rules.approved.iter().filter(|(record, _)| record.id != id);
+        let rest = rest.map(|(record, revision)| ((**record).clone(), *revision)).collect();
+        let rules = rules.with_approved(rest).map_err(|error| Reason::Unavailable(error.to_string()))?;
+        Ok(Arc::new(rules))
+    }
+
+    /// The envoy, with a certificate that is issued at the first attempt and kept for the others.
+    fn issue(&mut self, grant: &Grant) -> Result<EnvoyRecord, Reason> {
+        let asked = self.registration();
+        let issued = match &self.issued {
+            Some(issued) => issued,
+            None => {
+                let issuer = &self.registrar.issuer;
+                issuer.check(&asked.csr)?;
+                let admission = Admission::assertion(self.envoy, asked.hostname.clone(), asked.identity, self.from);
+                let serial = Serial::from_random(self.dice.serial);
+                self.issued.insert(issuer.issue(&asked.csr, admission, serial, self.now)?)
+            }
+        };
+        Ok(EnvoyRecord {
+            id: self.envoy,
+            hostname: asked.hostname.clone(),
+            identity: asked.identity,
+            address: self.from,
+            reported_ip: asked.reported_ip,
+            enrolled_at: self.now,
+            certificates: vec![CertificateRecord {
+                serial: issued.serial,
+                key_pin: issued.key_pin,
+                not_after: issued.not_after,
+            }],
+            admitted_by: grant.way_in().to_string(),
+            platform: asked.platform.clone(),
+            revocation: None,
+        })
+    }
+
+    fn enrolled(self) -> Result<Enrolled, Reason> {
+        let (Some(plan), Some(issued)) = (self.plan, self.issued) else {
+            return Err(Reason::Unavailable("an enrolment is stored that was never planned".to_owned()));
+        };
+        let Plan { record, replaced, permit, .. } = plan;
+        Ok(Enrolled { record, certificate: issued.der, replaced, permit, repeated: false })
+    }
+}

@@ -1,0 +1,174 @@
+//! What an operator lays down about who may join.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use vigo_core::record::ApprovedRecord;
+use vigo_core::store::Revision;
+use vigo_core::{Cidr, ClientAddr, HostPattern, Hostname, PatternSet, PatternSetError};
+
+/// Hosts of these names, from these networks, enrol with no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedRule {
+    pattern: HostPattern,
+    cidrs: Vec<Cidr>,
+}
+
+/// A trusted rule without a network would trust the whole world.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the trusted rule for {0} names no network: list its `cidrs`, or use `vigocli approved add` for any network")]
+pub struct NoNetwork(pub HostPattern);
+
+impl TrustedRule {
+    /// Pattern and networks, of which there is at least one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn new(pattern: HostPattern, cidrs: Vec<Cidr>) -> Result<Self, NoNetwork> {
+        if cidrs.is_empty() { Err(NoNetwork(pattern)) } else { Ok(Self { pattern, cidrs }) }
+    }
+
+    /// The hostnames.
+    #[must_use]
+    pub fn pattern(&self) -> &HostPattern {
+        &self.pattern
+    }
+
+    /// The networks; never empty.
+    #[must_use]
+    pub fn cidrs(&self) -> &[Cidr] {
+        &self.cidrs
+    }
+
+    pub(crate) fn covers(&self, from: ClientAddr) -> bool {
+        self.cidrs.iter().any(|cidr| cidr.contains(from))
+    }
+}
+
+/// What may replace an envoy that has the name (`bootstrap.reenroll`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reenroll {
+    /// A signature of the old identity key, or `envoys allow-reenroll`.
+    Proof,
+    /// Those, or a good token for exactly that name or made with `--allow-replace`.
+    #[default]
+    Token,
+    /// Whatever way in; loudly logged.
+    Any,
+}
+
+impl fmt::Display for Reenroll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Proof => "proof",
+            Self::Token => "token",
+            Self::Any => "any",
+        })
+    }
+}
+
+/// A text is no value of `bootstrap.reenroll`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`bootstrap.reenroll` is proof, token or any")]
+pub struct ReenrollError;
+
+impl FromStr for Reenroll {
+    type Err = ReenrollError;
+
+    fn from_str(text: &str) -> Result<Self, ReenrollError> {
+        match text {
+            "proof" => Ok(Self::Proof),
+            "token" => Ok(Self::Token),
+            "any" => Ok(Self::Any),
+            _ => Err(ReenrollError),
+        }
+    }
+}
+
+/// All that an operator laid down about who may join, compiled once.
+///
+/// Matching a name costs the same whatever the number of patterns; only writing down why each lost grows with them.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub(crate) trusted: Arc<[TrustedRule]>,
+    trusted_set: Arc<PatternSet>,
+    pub(crate) approved: Arc<[(Arc<ApprovedRecord>, Revision)]>,
+    approved_set: Arc<PatternSet>,
+    pub(crate) reenroll: Reenroll,
+}
+
+impl Rules {
+    /// Compiles the rules. `approved` has each record with the commit that wrote it, so that a registration admitted by
+    /// one can demand that it is still there.
+    ///
+    /// # Errors
+    /// When the patterns cannot be compiled together.
+    pub fn new(
+        trusted: Vec<TrustedRule>,
+        approved: Vec<(ApprovedRecord, Revision)>,
+        reenroll: Reenroll,
+    ) -> Result<Self, PatternSetError> {
+        let trusted_set = Arc::new(PatternSet::new(trusted.iter().map(TrustedRule::pattern))?);
+        let (approved, approved_set) = compile(approved)?;
+        Ok(Self { trusted: trusted.into(), trusted_set, approved, approved_set, reenroll })
+    }
+
+    /// The same rules with other approved patterns.
+    ///
+    /// # Errors
+    /// When the patterns cannot be compiled together.
+    pub fn with_approved(&self, approved: Vec<(ApprovedRecord, Revision)>) -> Result<Self, PatternSetError> {
+        let (approved, approved_set) = compile(approved)?;
+        Ok(Self { approved, approved_set, ..self.clone() })
+    }
+
+    /// What may replace an envoy.
+    #[must_use]
+    pub fn reenroll(&self) -> Reenroll {
+        self.reenroll
+    }
+
+    /// Which trusted rules have a pattern that takes the name.
+    pub(crate) fn trusted_for(&self, name: &Hostname) -> Vec<usize> {
+        self.trusted_set.matches(name)
+    }
+
+    /// Which approved patterns take the name.
+    pub(crate) fn approved_for(&self, name: &Hostname) -> Vec<usize> {
+        self.approved_set.matches(name)
+    }
+}
+
+type Approved = Arc<[(Arc<ApprovedRecord>, Revision)]>;
+
+fn compile(approved: Vec<(ApprovedRecord, Revision)>) -> Result<(Approved, Arc<PatternSet>), PatternSetError> {
+    let set = PatternSet::new(approved.iter().map(|(record, _)| &record.pattern))?;
+    let approved = approved.into_iter().map(|(record, revision)| (Arc::new(record), revision)).collect();
+    Ok((approved, Arc::new(set)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_07_a_trusted_rule_names_a_network() {
+        let pattern: HostPattern = "*.lan.example.com".parse().unwrap();
+        assert_eq!(
+            TrustedRule::new(pattern.clone(), vec![]).unwrap_err().to_string(),
+            "the trusted rule for *.lan.example.com names no network: list its `cidrs`, \
+             or use `vigocli approved add` for any network"
+        );
+        assert!(TrustedRule::new(pattern, vec!["10.1.0.0/24".parse().unwrap()]).is_ok());
+    }
+
+    #[test]
+    fn reenroll_is_read_and_written_alike() {
+        for mode in [Reenroll::Proof, Reenroll::Token, Reenroll::Any] {
+            assert_eq!(mode.to_string().parse(), Ok(mode));
+        }
+        assert_eq!("Any".parse::<Reenroll>(), Err(ReenrollError));
+        assert_eq!(Reenroll::default(), Reenroll::Token);
+    }
+}
