@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -5,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::draft::Draft;
 use crate::problem::{Position, Report, Spot};
 use crate::read::Reader;
-use crate::tree;
+use crate::tree::{self, Unreadable};
 
 /// The most bytes that one `.vgo` file may have.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
@@ -83,12 +84,16 @@ pub(crate) fn sort<P: Into<PathBuf>, T: Into<String>>(
     texts: impl IntoIterator<Item = (P, T)>,
     report: &mut Report,
 ) -> Vec<Source> {
-    let mut sources: Vec<Source> = Vec::new();
+    let mut sources = Vec::new();
+    let mut seen = HashSet::new();
     for (path, text) in texts {
         let (path, text) = (path.into(), text.into());
         match Kind::of(&path) {
-            _ if text.len() > MAX_FILE_BYTES => too_large(&path, report),
-            Some(_) if sources.iter().any(|s| s.path == path) => {
+            Some(kind) if text.len() > MAX_FILE_BYTES => {
+                too_large(&path, report);
+                sources.push(Source { path, kind, text: None });
+            }
+            Some(_) if !seen.insert(path.clone()) => {
                 report.error_in(&path, "given twice", "give each path once");
             }
             Some(kind) => sources.push(Source { path, kind, text: Some(text) }),
@@ -171,13 +176,9 @@ pub(crate) fn draft(sources: Vec<Source>, report: &mut Report) -> Draft {
         let mut reader = Reader { file, report, broken: text.is_none() };
         let root = match text.as_deref().map(tree::parse) {
             Some(Ok(root)) => Some(root),
-            Some(Err((position, message))) => {
-                let spot = reader.spot(position);
-                reader.error(
-                    spot,
-                    message,
-                    "correct the YAML; indent with spaces, put `: `, `#` and `*` between quotes",
-                );
+            Some(Err(Unreadable { at, message, help })) => {
+                let spot = reader.spot(at);
+                reader.error(spot, message, help);
                 None
             }
             None => None,

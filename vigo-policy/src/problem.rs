@@ -133,3 +133,16 @@ impl Report {
 pub(crate) fn whole(file: &Path, message: impl Into<String>, help: impl Into<String>) -> Problem {
     Problem { file: file.to_owned(), position: None, message: message.into(), help: help.into() }
 }
+
+/// A text from a file as it can be shown: at most 80 characters, control characters escaped.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for (n, c) in text.chars().enumerate() {
+        if n == 80 {
+            shown.push('…');
+            break;
+        }
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use vigo_core::{HostPattern, Value};
 
 use crate::draft::{Block, Name, Role, Vars};
-use crate::problem::{FileNo, Position, Report, Spot};
+use crate::problem::{FileNo, Position, Report, Spot, shown};
 use crate::template::{MAX_DEPTH, Part, Template, TextTemplate, depth, is_variable, parse};
 use crate::tree::{Key, Node, Tree};
 
@@ -65,7 +65,7 @@ impl Reader<'_> {
                 Ok(pattern) => patterns.push(pattern),
                 Err(error) => self.error(
                     spot,
-                    format!("bad host pattern `{}`: {error}", text.escape_debug()),
+                    format!("bad host pattern `{}`: {error}", shown(&text)),
                     "use letters, digits, hyphens and dots, `*` for one or more characters, `?` for one that is no dot",
                 ),
             }
@@ -118,7 +118,7 @@ impl Reader<'_> {
             let fits = known.contains(&key.as_str());
             if !fits {
                 let help = format!("remove it, or write one of: {}", known.join(", "));
-                self.error(*spot, format!("{what} has no key `{}`", key.escape_debug()), help);
+                self.error(*spot, format!("{what} has no key `{}`", shown(key)), help);
             }
             fits
         });
@@ -139,7 +139,7 @@ impl Reader<'_> {
         for (key, value) in entries {
             let spot = self.spot(key.at);
             if let Some((first, _)) = fields.get(&key.name) {
-                let message = format!("`{}` is already at line {}", key.name.escape_debug(), first.position.line);
+                let message = format!("`{}` is already at line {}", shown(&key.name), first.position.line);
                 self.error(spot, message, "keep one of them");
                 continue;
             }
@@ -187,7 +187,7 @@ impl Reader<'_> {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
             && name.len() <= 100;
         if !fits {
-            let message = format!("`{}` cannot be the name of {what}", name.escape_debug());
+            let message = format!("`{}` cannot be the name of {what}", shown(name));
             self.error(spot, message, "use up to 100 letters, digits, `-`, `_` and `.`, a letter or digit first");
         }
         fits
@@ -206,7 +206,7 @@ impl Reader<'_> {
         let mut vars = Vars::new();
         for (name, (spot, node)) in self.any_fields(node, what).unwrap_or_default() {
             if !is_variable(&name) {
-                let message = format!("`{}` cannot be the name of a variable", name.escape_debug());
+                let message = format!("`{}` cannot be the name of a variable", shown(&name));
                 self.error(spot, message, "use letters, digits and `_`, no digit first");
                 continue;
             }
@@ -282,7 +282,7 @@ impl Reader<'_> {
         match parse(text) {
             Ok(parts) => Some(TextTemplate { spot, parts }),
             Err(error) => {
-                let message = error.to_string().escape_debug().to_string();
+                let message = error.to_string();
                 self.error(spot, message, "write `${name}` for a variable, `$${` for a `${` that is meant literally");
                 None
             }

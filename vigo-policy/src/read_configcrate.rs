@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use crate::draft::{AttributeDraft, ConfigcrateDraft, ResourceDraft};
-use crate::problem::Spot;
+use crate::problem::{Spot, shown};
 use crate::read::Reader;
 use crate::template::{Part, TextTemplate};
 use crate::tree::{Node, Tree};
@@ -32,8 +32,8 @@ impl Reader<'_> {
             }
             None => Vec::new(),
         };
-        let resources: Vec<_> = resources.into_iter().filter_map(|node| self.resource(node)).collect();
-        self.refuse_doubles(&resources);
+        let mut resources: Vec<_> = resources.into_iter().filter_map(|node| self.resource(node)).collect();
+        self.refuse_doubles(&mut resources);
         Some(ConfigcrateDraft { name: name?, vars, depends_on, resources })
     }
 
@@ -52,7 +52,7 @@ impl Reader<'_> {
             }
         };
         let kind = match fields.remove("type") {
-            Some((_, node)) => self.name(node, "a type of resource").map(|name| name.text),
+            Some((_, node)) => self.name(node, "a type").map(|name| name.text),
             None => {
                 self.error(spot, "a resource without `type`", "add `type:`, such as file, package or service");
                 None
@@ -65,7 +65,7 @@ impl Reader<'_> {
         let mut attributes = Vec::with_capacity(fields.len());
         for (name, (spot, node)) in fields {
             if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-                let message = format!("`{}` cannot be the name of an attribute", name.escape_debug());
+                let message = format!("`{}` cannot be the name of an attribute", shown(&name));
                 self.error(spot, message, "use up to 100 printable characters");
             } else if let Some(value) = self.template(node) {
                 attributes.push(AttributeDraft { name, spot, value });
@@ -88,19 +88,16 @@ impl Reader<'_> {
         self.text_template(&text, spot)
     }
 
-    fn refuse_doubles(&mut self, resources: &[ResourceDraft]) {
-        let mut seen: HashMap<(&str, &[Part]), Spot> = HashMap::new();
-        let mut doubles = Vec::new();
-        for resource in resources {
-            let key = (resource.kind.as_str(), resource.name.parts.as_slice());
-            match seen.get(&key) {
-                Some(first) => doubles.push((resource, *first)),
-                None => drop(seen.insert(key, resource.name.spot)),
+    fn refuse_doubles(&mut self, resources: &mut Vec<ResourceDraft>) {
+        let mut seen: HashMap<(String, Vec<Part>), Spot> = HashMap::new();
+        resources.retain(|resource| {
+            let spot = resource.name.spot;
+            let first = *seen.entry((resource.kind.clone(), resource.name.parts.clone())).or_insert(spot);
+            if first != spot {
+                let message = format!("this {} is already at line {}", resource.kind, first.position.line);
+                self.error(spot, message, "keep one of the two, or give them different names");
             }
-        }
-        for (resource, first) in doubles {
-            let message = format!("this {} is already at line {}", resource.kind, first.position.line);
-            self.error(resource.name.spot, message, "keep one of the two, or give them different names");
-        }
+            first == spot
+        });
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use vigo_core::Value;
 
-use crate::problem::Spot;
+use crate::problem::{Spot, shown};
 
 /// How deep lists and maps may be nested in one attribute, once its variables are filled in.
 pub const MAX_DEPTH: usize = 16;
@@ -61,7 +61,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Part>, TemplateError> {
         literal.push_str(before);
         let (name, tail) = after.split_once('}').ok_or(TemplateError::Open)?;
         if !is_variable(name) {
-            return Err(TemplateError::Name(name.chars().take(40).collect()));
+            return Err(TemplateError::Name(shown(name)));
         }
         if !literal.is_empty() {
             parts.push(Part::Literal(std::mem::take(&mut literal)));

@@ -1,8 +1,8 @@
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
-use serde_saphyr::{Location, MessageFormatter as _, Spanned, UserMessageFormatter};
+use serde_saphyr::{Error, Location, MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use crate::problem::Position;
+use crate::problem::{Position, shown};
 
 /// A YAML node and where it stands. The whole file is read into these before anything is asked of it, so that every
 /// mistake in it can be reported at once; serde's own structs would stop at the first.
@@ -46,14 +46,24 @@ impl Tree {
     }
 }
 
+/// Why a text is no YAML that we take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub(crate) at: Position,
+    pub(crate) message: String,
+    pub(crate) help: &'static str,
+}
+
+const START: Position = Position { line: 1, column: 1 };
+
 /// Reads one YAML document, with budgets against alias bombs and deep nesting. An empty one is `Null`.
-pub(crate) fn parse(text: &str) -> Result<Node, (Position, String)> {
+pub(crate) fn parse(text: &str) -> Result<Node, Unreadable> {
     let budget = serde_saphyr::budget! {
         max_events: 1_000_000,
         max_nodes: 400_000,
         max_depth: 40,
         flow_nesting_limit: 40,
-        max_documents: 1,
+        max_documents: 2,
         max_anchors: 1_000,
         max_aliases: 10_000,
         max_recorded_anchor_events: 400_000,
@@ -71,13 +81,35 @@ pub(crate) fn parse(text: &str) -> Result<Node, (Position, String)> {
         with_snippet: false,
     };
     options.alias_limits.max_total_replayed_events = 400_000;
-    serde_saphyr::from_str_with_options::<Option<Node>>(text, options)
-        .map_err(|error| {
-            let at = error.location().map_or(Position { line: 1, column: 1 }, |l| position(&l));
-            let message = UserMessageFormatter.format_message(error.without_snippet()).escape_debug().to_string();
-            (at, message)
-        })
-        .map(|node| node.unwrap_or(Node { at: Position { line: 1, column: 1 }, tree: Tree::Null }))
+    match serde_saphyr::from_str_with_options::<Option<Node>>(text, options) {
+        Ok(node) => Ok(node.unwrap_or(Node { at: START, tree: Tree::Null })),
+        Err(error) => Err(Unreadable::from(&error)),
+    }
+}
+
+impl From<&Error> for Unreadable {
+    fn from(error: &Error) -> Self {
+        let at = error.location().map_or(START, |location| position(&location));
+        let error = match error.without_snippet() {
+            Error::AliasError { error, .. } => error.without_snippet(),
+            other => other,
+        };
+        let (message, help) = match error {
+            Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } => (
+                "too many values, aliases or levels for one file".to_owned(),
+                "split the file, and write out what its aliases stand for",
+            ),
+            Error::UnknownAnchor { .. } => (
+                "a value that starts with `*` is an alias in YAML, and nothing has that name".to_owned(),
+                "put the value between quotes: \"*.example.com\"",
+            ),
+            other => (
+                shown(&UserMessageFormatter.format_message(other)),
+                "correct the YAML: indent with spaces, and put text with `: `, ` #`, `[` or `{` in it between quotes",
+            ),
+        };
+        Self { at, message, help }
+    }
 }
 
 fn position(location: &Location) -> Position {
@@ -147,7 +179,11 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Tree, E> {
-        if value.is_finite() { Ok(Tree::Float(value)) } else { Err(E::custom("a number must be finite")) }
+        if !value.is_finite() {
+            return Err(E::custom("a number must be finite"));
+        }
+        // A whole number of too many digits arrives here, rounded.
+        Ok(if value.abs() < 9.2e18 { Tree::Float(value) } else { Tree::TooBig })
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
@@ -205,7 +241,7 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let found = match parse(text) {
             Ok(node) => show(&node),
-            Err((at, message)) => format!("error@{}:{} {message}", at.line, at.column),
+            Err(Unreadable { at, message, .. }) => format!("error@{}:{} {message}", at.line, at.column),
         };
         assert_eq!(found, expected, "{text:?}");
     }
@@ -214,29 +250,37 @@ mod tests {
     fn reads_values_with_their_places() {
         check("", "Null@1:1");
         check("# nothing\n", "Null@1:1");
-        check("a: 1\nb:\n  - x\n  - 0644\n", "");
-        check("a: yes\nb: true\nc: ~\nd:\n", "");
-        check("a: 1\na: 2\n", "");
-        check("80: x\n'yes': 1.5\n", "");
-        check("a: 9223372036854775807\nb: 9223372036854775808\nc: 99999999999999999999999999999999999999999999\n", "");
-        check("a: 0x1f\nb: 1e3\nc: 1_000\nd: .5\n", "");
-        check("x: &a [1]\ny: *a\n", "");
+        check("a: 1\nb:\n  - x\n  - 0644\n", r#"{a@1:1=Int(1)@1:4 b@2:1=[Text("x")@3:5 Text("0644")@4:5]@3:3}@1:1"#);
+        check(
+            "a: yes\nb: true\nc: ~\nd:\n",
+            r#"{a@1:1=Text("yes")@1:4 b@2:1=Bool(true)@2:4 c@3:1=Null@3:4 d@4:1=Null@4:2}@1:1"#,
+        );
+        check("a: 1\na: 2\n", "{a@1:1=Int(1)@1:4 a@2:1=Int(2)@2:4}@1:1");
+        check("80: x\n'yes': 1.5\n", r#"{80@1:1=Text("x")@1:5 yes@2:1=Float(1.5)@2:8}@1:1"#);
+        check(
+            "a: 9223372036854775807\nb: 9223372036854775808\nc: 99999999999999999999999999999999999999999999\n",
+            "{a@1:1=Int(9223372036854775807)@1:4 b@2:1=TooBig@2:4 c@3:1=TooBig@3:4}@1:1",
+        );
+        check(
+            "a: 0x1f\nb: 1e3\nc: 1_000\nd: .5\n",
+            r#"{a@1:1=Int(31)@1:4 b@2:1=Float(1000.0)@2:4 c@3:1=Text("1_000")@3:4 d@4:1=Float(0.5)@4:4}@1:1"#,
+        );
+        check("x: &a [1]\ny: *a\n", "{x@1:1=[Int(1)@1:8]@1:7 y@2:1=[Int(1)@2:4]@2:4}@1:1");
     }
 
     #[test]
     fn refuses() {
-        check("a: [1\n", "");
-        check("a: 1\n  b: 2\n", "");
-        check("a: .nan\n", "");
-        check("a: !custom x\n", "");
-        check("a: !!binary aGk=\n", "");
-        check("a: {<<: {b: 1}}\n", "");
-        check("a: *nowhere\n", "");
-        check("a: 1\n---\nb: 2\n", "");
-        check("? [a, b]\n: 1\n", "");
-        check("? ~\n: 1\n", "");
-        check("a: \"\u{1b}[31m\n", "");
-        check(&"[".repeat(100), "");
+        check("a: [1\n", "error@1:4 unclosed bracket '['");
+        check("a: 1\n  b: 2\n", "error@2:4 mapping values are not allowed in this context");
+        check("a: .nan\n", "error@1:4 value `.nan` is not a finite number");
+        check("a: !custom x\n", "error@1:12 unsupported tag `!custom`");
+        check("a: {<<: {b: 1}}\n", "error@1:5 merge key not allowed here");
+        check("a: *nowhere\n", "error@1:4 a value that starts with `*` is an alias in YAML, and nothing has that name");
+        check("a: 1\n---\nb: 2\n", "error@3:1 only single YAML document expected but multiple found");
+        check("? [a, b]\n: 1\n", "error@1:3 expected string scalar");
+        check("? ~\n: 1\n", "error@1:3 null is not allowed here");
+        check("a: \"\u{1b}[31m\n", r#"error@1:5 unexpected character: `\u{1b}'"#);
+        check(&"[".repeat(100), "error@1:41 recursion limit exceeded");
     }
 
     proptest! {
