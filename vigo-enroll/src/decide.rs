@@ -67,3 +67,12 @@ fn unused(facts: &Facts, trace: &mut Trace) -> Result<(), Reason> {
     trace.lost(|| (RuleId::Unused, lost));
     Err(reason)
 }
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod ladder;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod ways_in;

@@ -9,8 +9,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vigo_core::{Hostname, HostnameError, Pin};
 
-/// The script for Linux, before its values are put in. `@NAME@` stands for a value.
-const LINUX: &str = include_str!("script/linux.sh");
+/// The script for Linux, before its values are put in. `@NAME@` stands for a value. The braces are here, around all of it.
+const LINUX: &str = concat!(
+    "{\n",
+    include_str!("script/start.sh"),
+    "\n",
+    include_str!("script/flags.sh"),
+    "\n",
+    include_str!("script/trust.sh"),
+    "\n",
+    include_str!("script/fetch.sh"),
+    "\n",
+    include_str!("script/run.sh"),
+    "}"
+);
 
 /// The port of an `https` address that names none.
 const HTTPS_PORT: u16 = 443;
@@ -209,8 +221,6 @@ pub fn bootstrap(values: &ScriptValues) -> String {
         .replace("@LEAF_PIN@", &values.leaf_pin.to_string())
         .replace("@LEAF_PIN_CURL@", &values.leaf_pin.to_curl())
         .replace("@PUBLICLY_TRUSTED@", trusted)
-        .trim_end()
-        .to_owned()
 }
 
 /// What the line that an operator copies is for.

@@ -1,0 +1,100 @@
+# Vigo's bootstrap for Linux. It fetches the agent from the server below, checks it, and lets it enrol this host.
+# All of it stands in one pair of braces: a copy that was cut short is a syntax error and does nothing.
+
+# The token first: no child may inherit it. A variable that was exported before stays exported until it is unset.
+set +a
+unset vigo_token vigo_line || :
+vigo_token=${VIGO_TOKEN:-}
+unset VIGO_TOKEN || :
+set -eu
+unset IFS
+vigo_umask=$(umask)
+umask 077
+LC_ALL=C
+export LC_ALL
+
+# What the server says of itself.
+server='@SERVER@'
+api_addr='@API_ADDR@'
+ca_pin='@CA_PIN@'
+ca_pin_curl='@CA_PIN_CURL@'
+ca_pin_token='@CA_PIN_TOKEN@'
+leaf_pin='@LEAF_PIN@'
+leaf_pin_curl='@LEAF_PIN_CURL@'
+publicly_trusted='@PUBLICLY_TRUSTED@'
+
+pins='' hostname='' config_dir='' state_dir='' bin_dir=/usr/local/sbin no_service=''
+token_from='' token_file='' checked='' fetcher='' stage='' made='' tty=''
+max_size=268435456
+
+say() {
+  printf 'vigo: %s\n' "$*" >&2
+}
+
+# die STATUS WHAT HINT: what is wrong, then what to do.
+die() {
+  say "$2"
+  if [ -n "${3:-}" ]; then say "$3"; fi
+  exit "$1"
+}
+
+usage_error() {
+  die 2 "$1" 'see --help: sh -s -- --help'
+}
+
+usage() {
+  cat <<USAGE
+Enrols this host with the Vigo server $server.
+
+  curl … $api_addr/bootstrap | sudo sh -s -- [flags]
+
+  --token T           enrol with this token (others on this host can see it in the process list)
+  --token-file F      the token is the first line of the file F
+  --token-prompt      ask for the token at the terminal
+  --ca-pin PIN        the server's CA must have this key (sha256: and 64 hexadecimal digits); may be repeated
+  --server H:P        dial this gRPC address instead of $server
+  --api-addr URL      fetch from this address instead of $api_addr
+  --hostname H        enrol under this name instead of the host's own
+  --config-dir DIR    keep configuration, keys and certificates in DIR
+  --state-dir DIR     keep state in DIR
+  --bin-dir DIR       install vigo in DIR instead of /usr/local/sbin
+  --no-service        install and start no service
+  --help              show this
+
+VIGO_TOKEN in the environment is read as well.
+
+Examples (each after: curl … | sudo sh -s --):
+  --ca-pin $ca_pin --token-prompt
+  --ca-pin $ca_pin --token-file /root/token --hostname web3.example.com
+Without root (after: curl … | sh -s --):
+  --config-dir ~/vigo/etc --state-dir ~/vigo/state --bin-dir ~/vigo/bin --no-service
+USAGE
+}
+
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+  result=$?
+  trap - EXIT HUP INT TERM
+  if [ -n "$tty" ]; then stty "$tty" </dev/tty || :; fi
+  if [ -n "$stage" ]; then rm -rf -- "$stage" || :; fi
+  if [ -n "$made" ]; then rmdir -- "$made" 2>/dev/null || :; fi
+  exit "$result"
+}
+
+is_installed() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+install_hint() {
+  for tool in apt-get dnf apk zypper pacman; do
+    if is_installed "$tool"; then
+      case $tool in
+        apk) echo "install one: apk add $1" ;;
+        pacman) echo "install one: pacman -S $1" ;;
+        *) echo "install one: $tool install $1" ;;
+      esac
+      return
+    fi
+  done
+  echo "install one of the packages: $1"
+}
