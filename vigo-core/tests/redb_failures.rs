@@ -1,0 +1,201 @@
+//! What the embedded engine does when its disk fails.
+#![cfg(feature = "redb")]
+
+mod disk;
+
+use disk::{Disk, Unsynced};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use vigo_core::store::{OpenError, Outcome, RedbStore, Revision, Store, StoreError, Transaction, Watch, WatchError};
+
+fn open(disk: &Disk) -> RedbStore {
+    let disk = disk.clone();
+    RedbStore::with_backend(move || disk.open()).unwrap()
+}
+
+/// Puts two keys that must never be seen apart.
+fn pair(number: usize) -> Transaction {
+    let absent = Transaction::new().absent(format!("a/{number:03}"));
+    absent.put(format!("a/{number:03}"), "x").put(format!("b/{number:03}"), "x")
+}
+
+async fn numbers(store: &RedbStore, prefix: &str) -> Vec<usize> {
+    let page = store.scan(prefix.as_bytes(), None, 1000).await.unwrap();
+    page.entries.iter().map(|entry| String::from_utf8_lossy(&entry.key[2..]).parse().unwrap()).collect()
+}
+
+/// Every number that was acknowledged is there, none that was refused, each whole, and the revision counts them.
+async fn check_consistent(store: &RedbStore, outcomes: &[Outcome], context: &str) {
+    let found = numbers(store, "a/").await;
+    assert_eq!(found, numbers(store, "b/").await, "{context}: no half commit");
+    for (number, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Outcome::Committed(_) => assert!(found.contains(&number), "{context}: {number} was acknowledged"),
+            Outcome::Conflict => panic!("{context}: nothing opposed {number}"),
+            Outcome::Unknown => {}
+        }
+    }
+    let revision = store.scan(b"", None, 1).await.unwrap().revision;
+    assert_eq!(revision, Revision::new(found.len() as u64), "{context}: one revision for each commit");
+}
+
+/// A commit that the disk lets through, after whatever it refused.
+async fn serves(store: &RedbStore, key: &str) -> Revision {
+    for _ in 0..3 {
+        if let Ok(Outcome::Committed(revision)) = store.commit(Transaction::new().put(key, "x")).await {
+            return revision;
+        }
+    }
+    panic!("the store does not serve again");
+}
+
+/// Whatever watchers see must be what happened, each commit once; a gap is told.
+async fn check_watched(mut watch: Watch, through: Revision, context: &str) {
+    let mut expected = Revision::new(1);
+    while expected <= through {
+        match watch.next().await.unwrap() {
+            Ok(changes) => {
+                assert!(changes.iter().all(|change| change.revision == expected), "{context}: {changes:?}");
+                expected = expected.next();
+            }
+            Err(error) => {
+                assert_eq!(error, WatchError::Compacted, "{context}");
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_sync_may_fail_and_no_acknowledged_commit_is_lost() {
+    let mut unknown = 0;
+    for unsynced in [Unsynced::Kept, Unsynced::Lost, Unsynced::Torn] {
+        // 12 commits of two syncs each; further failures hit the opening anew.
+        for (nth, count) in (1..=24).flat_map(|nth| [(nth, 1), (nth, 2), (nth, 5)]) {
+            let context = format!("{unsynced:?}, {count} syncs from {nth} on failing");
+            let disk = Disk::default();
+            let store = open(&disk);
+            let watch = store.watch(b"", Revision::ZERO);
+            disk.fail_syncs(nth, count, unsynced);
+            let mut outcomes = Vec::new();
+            for number in 0..12 {
+                // An `Err` says that nothing happened, so the same number is tried again.
+                let outcome = loop {
+                    if let Ok(outcome) = store.commit(pair(number)).await {
+                        break outcome;
+                    }
+                };
+                outcomes.push(outcome);
+            }
+            assert!(disk.has_failed(), "{context}");
+            unknown += outcomes.iter().filter(|outcome| **outcome == Outcome::Unknown).count();
+            check_consistent(&store, &outcomes, &context).await;
+            let newest = store.scan(b"", None, 1).await.unwrap().revision;
+            assert_eq!(serves(&store, "z").await, newest.next(), "{context}");
+            check_watched(watch, newest.next(), &context).await;
+            let delete = store.commit(Transaction::new().delete("z")).await.unwrap();
+            assert_eq!(delete, Outcome::Committed(newest.next().next()), "{context}");
+            drop(store);
+            let count = numbers(&open(&disk), "a/").await.len() as u64;
+            assert_eq!(count, newest.get(), "{context}: what was read after the failure stays");
+        }
+    }
+    assert!(unknown > 100, "most of these failures fall into a commit, not {unknown}");
+}
+
+#[tokio::test]
+async fn a_batch_is_unknown_together_and_happens_together() {
+    let mut seen = [false; 2];
+    for nth in 1..12 {
+        for unsynced in [Unsynced::Kept, Unsynced::Lost] {
+            let disk = Disk::default();
+            let store = open(&disk);
+            disk.fail_syncs(nth, 1, unsynced);
+            let outcomes = join_all((0..60).map(|number| store.commit(pair(number)))).await;
+            let found = numbers(&store, "a/").await;
+            let unknown: Vec<usize> =
+                (0..60).filter(|&number| matches!(outcomes[number], Ok(Outcome::Unknown))).collect();
+            let present = unknown.iter().filter(|number| found.contains(number)).count();
+            assert!(present == 0 || present == unknown.len(), "{nth} {unsynced:?}: {present} of {}", unknown.len());
+            if !unknown.is_empty() {
+                seen[usize::from(present > 0)] = true;
+            }
+        }
+    }
+    assert_eq!(seen, [true, true], "a commit of unknown outcome did not happen here, and did there");
+}
+
+#[tokio::test]
+async fn a_disk_that_stays_broken_makes_the_store_unavailable_until_it_is_whole() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    let first = store.commit(pair(0)).await.unwrap();
+    assert_eq!(first, Outcome::Committed(Revision::new(1)));
+    disk.break_down();
+    let broken = store.commit(pair(1)).await;
+    assert!(matches!(broken, Ok(Outcome::Unknown) | Err(StoreError::Unavailable(_))), "{broken:?}");
+    for _ in 0..3 {
+        assert!(matches!(store.get(b"a/000").await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(store.commit(pair(2)).await, Err(StoreError::Unavailable(_))));
+    }
+    disk.repair();
+    serves(&store, "z").await;
+    assert!(store.get(b"a/000").await.unwrap().is_some());
+    assert!(store.get(b"a/002").await.unwrap().is_none(), "an unavailable store changed nothing");
+}
+
+#[tokio::test]
+async fn a_file_that_lost_acknowledged_commits_is_not_served() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    let _ = store.commit(pair(0)).await.unwrap();
+    let backup = disk.image();
+    let _ = store.commit(pair(1)).await.unwrap();
+    disk.break_down();
+    assert!(!matches!(store.commit(pair(2)).await, Ok(Outcome::Committed(_))));
+    disk.restore(backup);
+    disk.repair();
+    let refused = store.commit(pair(3)).await;
+    assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("restore")), "{refused:?}");
+    drop(store);
+    // A start is another matter: there the operator has restored a backup on purpose.
+    assert_eq!(numbers(&open(&disk), "a/").await, [0]);
+}
+
+/// A power cut after any write: what the disk had synced, and any part of the rest.
+#[tokio::test]
+async fn every_power_cut_leaves_a_whole_store() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    disk.record();
+    let mut acknowledged = Vec::new();
+    for number in 0..6 {
+        assert!(matches!(store.commit(pair(number)).await.unwrap(), Outcome::Committed(_)));
+        acknowledged.push(disk.cuts());
+    }
+    drop(store);
+    let cuts = disk.cuts();
+    assert!(cuts > 20, "{cuts} writes and syncs");
+    for cut in 0..cuts {
+        for unsynced in [Unsynced::Kept, Unsynced::Lost, Unsynced::Torn] {
+            let store = open(&disk.cut(cut, unsynced));
+            let safe = acknowledged.iter().filter(|&&at| at <= cut).count();
+            let found = numbers(&store, "a/").await;
+            let context = format!("{unsynced:?} at {cut}");
+            assert!(found.len() >= safe && found.len() <= safe + 1, "{context}: {safe} acknowledged, {found:?}");
+            assert_eq!(found, (0..found.len()).collect::<Vec<_>>(), "{context}");
+            check_consistent(&store, &[], &context).await;
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_cannot_be_opened_is_an_error() {
+    let disk = Disk::default();
+    disk.break_down();
+    let broken = RedbStore::with_backend({
+        let disk = disk.clone();
+        move || disk.open()
+    });
+    assert!(matches!(broken.map(|_| ()).unwrap_err(), OpenError::Io { .. } | OpenError::Damaged { .. }));
+}
