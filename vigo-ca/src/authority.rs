@@ -152,8 +152,8 @@ impl CertificateAuthority {
 
     /// The fleet.
     #[must_use]
-    pub fn server(&self) -> &ServerId {
-        &self.profile.server
+    pub fn server(&self) -> ServerId {
+        self.profile.server
     }
 
     /// Whether it has its key.
