@@ -1,1 +1,40 @@
-//! Placeholder
+//! The Vigo server as a library: [`Server::builder`] composes the SDK's crates, listens, and serves until it is stopped.
+//! The stock program `vigo-server` is a small main around it.
+
+mod admin;
+mod agents;
+mod app;
+pub mod check;
+pub mod checkins;
+mod clock;
+pub mod config;
+mod connections;
+pub mod fleet;
+mod follow;
+mod grpc;
+pub mod home;
+mod http;
+mod listen;
+mod measure;
+mod names;
+mod peer;
+pub mod quickstart;
+pub mod seen;
+mod sequencer;
+mod server;
+
+pub use config::{Config, ConfigError};
+pub use server::{Builder, Running, Server};
+
+/// Starts logging to standard error; `VIGO_LOG` chooses what (`info` unless said), as `tracing`'s filters are written.
+pub fn log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::builder().with_env_var("VIGO_LOG").try_from_env();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Randomness for one registration.
+fn dice() -> vigo_enroll::Dice {
+    vigo_enroll::Dice { envoy: clock::random(), serial: clock::random(), audit: clock::random() }
+}

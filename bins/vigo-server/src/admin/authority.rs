@@ -1,0 +1,48 @@
+//! The CA, and the line that brings a machine in.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use vigo_enroll::script::{OneLiner, one_liner};
+
+use crate::admin::rfc3339;
+use crate::app::App;
+use crate::http::error::ApiError;
+
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/api/v1/ca", get(show))
+        .route("/api/v1/bootstrap/command", get(command))
+        .with_state(Arc::clone(app))
+}
+
+async fn show(State(app): State<Arc<App>>) -> Json<Value> {
+    let root = app.authority.root();
+    Json(json!({
+        "pins": [root.pin.to_string(), app.leaf_pin.to_string()],
+        "ca_not_after": rfc3339(root.not_after),
+        "leaf_not_after": rfc3339(app.leaf_not_after),
+        "server_id": app.server.to_string(),
+        "can_sign": app.authority.can_sign(),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Line {
+    os: Option<String>,
+    #[serde(default)]
+    local: bool,
+}
+
+async fn command(State(app): State<Arc<App>>, Query(line): Query<Line>) -> Result<Json<Value>, ApiError> {
+    let os = line.os.as_deref().unwrap_or("linux");
+    if os != "linux" {
+        return Err(ApiError::bad_request("this server has no bootstrap line for that system", "leave --os out"));
+    }
+    let command = one_liner(&app.script, &OneLiner { token: None, local: line.local });
+    Ok(Json(json!({"command": command, "os": os})))
+}

@@ -1,0 +1,33 @@
+//! `vigo-server check`: everything that a start would find, without serving.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::app;
+use crate::config::Config;
+use crate::home::Home;
+
+/// Checks configuration, files, store and policies; gives the lines to print.
+///
+/// # Errors
+/// With the first thing that is wrong, as a start would say it. A home that was never started is not made.
+pub async fn run(path: &Path) -> anyhow::Result<String> {
+    let config = Config::read(path)?;
+    let dir = Config::home_of(path);
+    let store = dir.join(&config.store.path);
+    if !store.exists() && !dir.join(&config.server.tls.ca_file).exists() {
+        return Ok(format!("{}: good; the first start makes the fleet", path.display()));
+    }
+    let home = Home::open(&config, &dir).await?;
+    app::rules(&config, home.store.as_ref()).await.context("the enrolment rules")?;
+    let stacks = vigo_policy::Stacks::load(&dir.join(&config.stacks.dir))?;
+    let mut lines = vec![
+        format!("{}: good", path.display()),
+        format!("fleet {}", home.server),
+        format!("CA    {}", home.authority.root().pin),
+    ];
+    lines.extend(home.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(stacks.warnings().iter().map(|warning| format!("warning: {warning}")));
+    Ok(lines.join("\n"))
+}

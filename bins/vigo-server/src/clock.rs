@@ -1,0 +1,21 @@
+//! The server's only readings of time and of the system's random source.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use vigo_core::UnixTime;
+
+/// The time of day.
+#[must_use]
+pub fn now() -> UnixTime {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the server reads the clock")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    UnixTime::from_secs(since.map_or(0, |d| d.as_secs()))
+}
+
+/// Random bytes of the system's cryptographic source.
+#[must_use]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes[..]);
+    bytes
+}

@@ -1,0 +1,187 @@
+//! `vigo-server quickstart`: a home, a running server, this very host enrolled, and the line for the next one.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::server::{Running, Server};
+
+/// What `quickstart` was asked.
+#[derive(Clone, Debug)]
+pub struct Quickstart {
+    /// The home to make or to use again.
+    pub dir: PathBuf,
+    /// The port for enrolment and check-in.
+    pub grpc_port: u16,
+    /// The port for bootstrap and the API.
+    pub api_port: u16,
+    /// Whether to stop once the host is shown.
+    pub once: Once,
+}
+
+/// Whether `quickstart` stays up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// Until it is told to stop.
+    StaysUp,
+    /// It stops when all was shown.
+    Stops,
+}
+
+/// How long the first check-in may take.
+const FIRST_CHECK_IN: Duration = Duration::from_secs(30);
+
+/// Runs it until `stop`.
+///
+/// # Errors
+/// With what failed, and the next step where there is one.
+pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Result<()> {
+    let agent = crate::agents::beside("vigo")
+        .context("the agent `vigo` must lie beside `vigo-server`; build both: cargo build --release")?;
+    let config_path = prepare(&quickstart)?;
+    let config = Config::read(&config_path)?;
+    say(&format!("home       {}", quickstart.dir.display()));
+    let running = Server::builder(config, quickstart.dir.clone()).build().await?.start().await?;
+    for warning in running.warnings() {
+        say(&format!("warning    {warning}"));
+    }
+    say(&format!("server     gRPC on {}, HTTPS on {}", running.grpc_addr(), running.api_addr()));
+    say(&format!("CA         {}", running.ca_pin()));
+
+    let envoy = quickstart.dir.join("this-host");
+    let dirs = [("--config-dir", envoy.join("etc")), ("--state-dir", envoy.join("state"))];
+    if !dirs[0].1.join("config").exists() {
+        enrol(&running, &agent, &dirs).await?;
+    }
+    let mut daemon = daemon(&agent, &dirs)?;
+    let shown = async {
+        running.first_check_in(FIRST_CHECK_IN).await?;
+        say("");
+        table(&config_path).await?;
+        say("");
+        let (token, expires) = running.any_host_token().await?;
+        let mut out = io::stdout().lock();
+        writeln!(out, "The next machine, as root (a token for any one hostname: one use, until {expires}):\n")?;
+        writeln!(out, "  {}\n", running.one_liner(&token))?;
+        writeln!(out, "On this very machine it needs a name of its own: add --hostname next.example.com\n")?;
+        let config = config_path.display();
+        writeln!(out, "Operators:  vigocli --config {config} envoys list")?;
+        writeln!(out, "Web page:   not in this version; its address will be {}", running.api_url())?;
+        out.flush()?;
+        anyhow::Ok(())
+    };
+    let shown = tokio::select! {
+        shown = shown => shown,
+        ended = daemon.wait() => bail!("the agent ended: {}", ended?),
+        () = stop.cancelled() => Ok(()),
+    };
+    if shown.is_ok() && quickstart.once == Once::StaysUp {
+        say("running    Ctrl-C stops the server and this host's agent");
+        tokio::select! {
+            () = stop.cancelled() => {}
+            ended = daemon.wait() => tracing::error!(?ended, "the agent ended"),
+        }
+    }
+    end(&mut daemon).await;
+    running.stop().await;
+    shown
+}
+
+fn say(line: &str) {
+    println!("{line}");
+}
+
+/// Makes the home's folder and its `server.yaml`, or uses the one that is there.
+fn prepare(quickstart: &Quickstart) -> anyhow::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let dir = &quickstart.dir;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make {}: name a folder that you may write to with --dir", dir.display()))?;
+    let path = dir.join("server.yaml");
+    if path.exists() {
+        return Ok(path);
+    }
+    let text = format!(
+        "# Made by `vigo-server quickstart`. Every key may be left out; relative paths are relative to this file.\n\
+         server:\n  grpc_listen: \":{}\"\n  api_listen: \":{}\"\n  # What agents are told to dial; found out at every start while unset.\n  # hostname: vigo.example.com\n\
+         checkin:\n  interval: 1m\n",
+        quickstart.grpc_port, quickstart.api_port
+    );
+    let written = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Enrols this host by the agent itself, over loopback, with a token for exactly its name.
+async fn enrol(running: &Running, agent: &Path, dirs: &[(&str, PathBuf); 2]) -> anyhow::Result<()> {
+    let token = running.any_host_token().await?.0;
+    let local = |addr: SocketAddr| crate::names::with_port("127.0.0.1", addr.port());
+    let mut child = Command::new(agent)
+        .arg("bootstrap")
+        .args(["--server", &local(running.grpc_addr())])
+        .args(["--api-addr", &format!("https://{}", local(running.api_addr()))])
+        .args(["--ca-pin", &running.ca_pin().to_string(), "--token-stdin", "--no-service"])
+        .args(dirs.iter().flat_map(|(flag, dir)| [flag.as_ref(), dir.as_os_str()]))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot run {}", agent.display()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(token.as_bytes()).await?;
+        stdin.write_all(b"\n").await?;
+    }
+    let output = child.wait_with_output().await?;
+    if !output.status.success() {
+        bail!("this host was not enrolled:\n{}", String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(())
+}
+
+fn daemon(agent: &Path, dirs: &[(&str, PathBuf); 2]) -> anyhow::Result<Child> {
+    Command::new(agent)
+        .args(dirs.iter().flat_map(|(flag, dir)| [flag.as_ref(), dir.as_os_str()]))
+        .arg("daemon")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot run {}", agent.display()))
+}
+
+/// Shows the fleet as an operator sees it: by `vigocli` itself.
+async fn table(config: &Path) -> anyhow::Result<()> {
+    let vigocli = crate::agents::beside("vigocli")
+        .context("`vigocli` must lie beside `vigo-server`; build all three: cargo build --release")?;
+    let status = Command::new(vigocli).arg("--config").arg(config).args(["envoys", "list"]).status().await?;
+    if !status.success() {
+        bail!("`vigocli envoys list` failed: {status}");
+    }
+    Ok(())
+}
+
+/// Asks the agent to end, and insists after five seconds.
+async fn end(daemon: &mut Child) {
+    if let Some(pid) = daemon.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    if tokio::time::timeout(Duration::from_secs(5), daemon.wait()).await.is_err() {
+        let _ = daemon.kill().await;
+    }
+}

@@ -1,0 +1,342 @@
+//! The composition: builder, start, stop.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vigo_ca::tls;
+use vigo_core::store::Revision;
+use vigo_core::{ChallengeKey, Epoch, Pin, UnixTime};
+use vigo_enroll::operate::{Act, AnyHost, TokenRequest};
+use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
+use vigo_enroll::token::TokenKey;
+use vigo_enroll::{HashPool, Registrar, RegistrarParts};
+use vigo_policy::{Catalogue, Stacks};
+
+use crate::admin::{self, AdminSocket};
+use crate::agents::Agents;
+use crate::app::{self, App};
+use crate::checkins::CheckIns;
+use crate::clock;
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::fleet::FleetIndex;
+use crate::home::Home;
+use crate::listen::{self, Listener, Workers};
+use crate::{follow, grpc, http, names, seen, sequencer};
+
+/// How often last-seen times are written.
+const FLUSH: Duration = Duration::from_secs(5);
+/// How many token hashes may wait for the pool.
+const HASH_QUEUE: usize = 256;
+
+/// A server that is not started yet.
+pub struct Server {
+    app: Arc<App>,
+    dir: PathBuf,
+    loaded: Revision,
+    grpc_tls: Arc<ArcSwap<rustls::ServerConfig>>,
+    api_tls: Arc<ArcSwap<rustls::ServerConfig>>,
+    warnings: Vec<String>,
+}
+
+/// Puts a server together.
+pub struct Builder {
+    config: Config,
+    dir: PathBuf,
+}
+
+/// A server that serves. Stop it with [`Running::stop`].
+pub struct Running {
+    app: Arc<App>,
+    stop: CancellationToken,
+    background: CancellationToken,
+    workers: Workers,
+    tasks: Vec<JoinHandle<()>>,
+    grpc: SocketAddr,
+    api: SocketAddr,
+    warnings: Vec<String>,
+}
+
+impl Server {
+    /// A server with this configuration, whose home is `dir`.
+    #[must_use]
+    pub fn builder(config: Config, dir: PathBuf) -> Builder {
+        Builder { config, dir }
+    }
+}
+
+impl Builder {
+    /// Opens the home (and makes it, the first time), loads policies and the fleet.
+    ///
+    /// # Errors
+    /// With what is wrong and how to mend it.
+    pub async fn build(self) -> anyhow::Result<Server> {
+        let Self { config, dir } = self;
+        let home = Home::open(&config, &dir).await?;
+        let mut warnings = home.warnings;
+        let stacks = Stacks::load(&dir.join(&config.stacks.dir))?;
+        warnings.extend(stacks.warnings().iter().map(ToString::to_string));
+        let catalogue = Catalogue::sign(&stacks, &home.signing, &home.server)?;
+
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let deny = Arc::new(tls::DenySet::new());
+        let root = home.authority.root().clone();
+        let grpc_tls = tls::grpc_server_config(
+            Arc::clone(&provider),
+            &home.leaf,
+            std::slice::from_ref(&root),
+            home.server,
+            Arc::clone(&deny),
+        )?;
+        let (api_tls, certificate) = match &config.server.api_tls {
+            None => (tls::web_server_config(provider, &home.leaf)?, WebCertificate::OwnCa),
+            Some(files) => {
+                let chain = std::fs::read_to_string(dir.join(&files.cert_file))
+                    .with_context(|| format!("server.api_tls.cert_file {}", files.cert_file.display()))?;
+                let key = vigo_ca::files::read_private(&dir.join(&files.key_file))?;
+                (tls::public_server_config(provider, &chain, &key)?, WebCertificate::PubliclyTrusted)
+            }
+        };
+
+        let ports = (config.server.grpc_listen.0.port(), config.server.api_listen.0.port());
+        let script = ScriptValues::new(
+            &names::with_port(&home.public.host, ports.0),
+            &format!("https://{}", names::with_port(&home.public.host, ports.1)),
+            root.pin,
+            home.leaf.pin(),
+            certificate,
+        )?;
+        let authority = Arc::new(home.authority);
+        // Half of the cores, so that hashing never starves check-ins.
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN);
+        let hashes = Arc::new(HashPool::new(threads, HASH_QUEUE, config.bootstrap.token_hash.cost.0)?);
+        let registrar = Registrar::new(RegistrarParts {
+            store: Arc::clone(&home.store),
+            issuer: Arc::clone(&authority) as Arc<dyn vigo_core::Issuer>,
+            tokens: TokenKey::derive(&home.fleet_key),
+            hashes: Arc::clone(&hashes),
+            rules: app::rules(&config, home.store.as_ref()).await?,
+            roots: vec![root.pin],
+        });
+        let app = Arc::new(App {
+            server: home.server,
+            leaf_pin: home.leaf.pin(),
+            leaf_not_after: home.leaf.not_after(),
+            registrar,
+            token_key: TokenKey::derive(&home.fleet_key),
+            hashes,
+            fleet: FleetIndex::new(),
+            deny,
+            connections: Arc::new(Connections::default()),
+            checkins: CheckIns {
+                server: home.server,
+                signing: home.signing,
+                challenges: ChallengeKey::derive(&home.fleet_key),
+                epoch: Epoch::from_random(clock::random()),
+                interval: config.checkin.interval.0,
+                catalogue: ArcSwap::from_pointee(catalogue),
+            },
+            agents: Agents::new(dir.join(&config.agents.dir)),
+            script,
+            metrics: recorder(),
+            ready: ArcSwap::from_pointee(false),
+            authority,
+            store: home.store,
+            config,
+        });
+        let loaded = follow::load(&app).await?;
+        seen::load(&app.fleet, app.store.as_ref()).await?;
+        Ok(Server {
+            app,
+            dir,
+            loaded,
+            grpc_tls: Arc::new(ArcSwap::from_pointee(grpc_tls)),
+            api_tls: Arc::new(ArcSwap::from_pointee(api_tls)),
+            warnings,
+        })
+    }
+}
+
+/// The process's recorder of metrics; the first server of a process installs it, later ones share it.
+fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
+    static HANDLE: std::sync::OnceLock<metrics_exporter_prometheus::PrometheusHandle> = std::sync::OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("the embedding program records metrics itself: /metrics stays empty");
+            }
+            handle
+        })
+        .clone()
+}
+
+impl Server {
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// When a port or the admin socket cannot be had.
+    pub async fn start(self) -> anyhow::Result<Running> {
+        let Self { app, dir, loaded, grpc_tls, api_tls, warnings } = self;
+        let stop = CancellationToken::new();
+        let background = CancellationToken::new();
+        let bind = |name: &str, address: SocketAddr| {
+            listen::bind(address).with_context(|| {
+                format!(
+                    "cannot listen on {address} (server.{name}_listen): choose another port, or end what listens there"
+                )
+            })
+        };
+        let grpc_socket = bind("grpc", app.config.server.grpc_listen.0)?;
+        let api_socket = bind("api", app.config.server.api_listen.0)?;
+        let path = dir.join("run/admin.sock");
+        let admin = AdminSocket::bind(&path).with_context(|| format!("the admin socket {}", path.display()))?;
+        let (grpc, api) = (grpc_socket.local_addr()?, api_socket.local_addr()?);
+        raise_descriptors();
+        let workers = Workers::start(&stop)?;
+        let listener = |name, tls: &Arc<ArcSwap<rustls::ServerConfig>>, router| {
+            Arc::new(Listener {
+                name,
+                tls: Arc::clone(tls),
+                router,
+                connections: Arc::clone(&app.connections),
+                deny: Arc::clone(&app.deny),
+            })
+        };
+        let accepts = [
+            (grpc_socket, listener("grpc", &grpc_tls, grpc::router(&app))),
+            (api_socket, listener("api", &api_tls, http::router(&app))),
+        ];
+        let mut tasks: Vec<JoinHandle<()>> =
+            accepts.into_iter().map(|(socket, listener)| tokio::spawn(workers.accept(socket, listener))).collect();
+        tasks.push(tokio::spawn(admin.serve(admin::router(&app), stop.clone())));
+        tasks.push(tokio::spawn(follow::run(Arc::clone(&app), loaded, background.clone())));
+        tasks.push(tokio::spawn({
+            let (app, stop) = (Arc::clone(&app), background.clone());
+            async move { sequencer::run(app.store.as_ref(), stop).await }
+        }));
+        tasks.push(tokio::spawn(flushes(Arc::clone(&app), background.clone())));
+        app.ready.store(Arc::new(true));
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(%grpc, %api, fleet = %app.server, ca_pin = %app.authority.root().pin, "serving");
+        Ok(Running { app, stop, background, workers, tasks, grpc, api, warnings })
+    }
+}
+
+async fn flushes(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        let last = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(FLUSH) => false,
+        };
+        if let Err(error) = seen::flush(&app.fleet, app.store.as_ref(), app.checkins.epoch).await {
+            tracing::error!(%error, "last-seen times were not written; they are kept and tried again");
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+/// Every connection is a descriptor: takes as many as the system gives.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+impl Running {
+    /// Where agents enrol and check in.
+    #[must_use]
+    pub fn grpc_addr(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// Where bootstrap and the API are.
+    #[must_use]
+    pub fn api_addr(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// The pin of the fleet's CA.
+    #[must_use]
+    pub fn ca_pin(&self) -> Pin {
+        self.app.authority.root().pin
+    }
+
+    /// What the operator should know.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The public address of the API.
+    #[must_use]
+    pub fn api_url(&self) -> &str {
+        self.app.script.api_addr()
+    }
+
+    /// The line that brings the next machine in.
+    #[must_use]
+    pub fn one_liner(&self, token: &str) -> String {
+        one_liner(&self.app.script, &OneLiner { token: Some(token), local: false })
+    }
+
+    /// A token for any one hostname: one use, an hour, replaces nothing; and when it ends.
+    pub(crate) async fn any_host_token(&self) -> anyhow::Result<(String, String)> {
+        let request =
+            TokenRequest { any_host: AnyHost::Confirmed, note: "quickstart".into(), ..TokenRequest::new("*".parse()?) };
+        let act = Act { by: "quickstart".into(), now: clock::now(), audit: clock::random() };
+        let (text, record) = admin::create_token(&self.app, request, &act).await?;
+        Ok((text.reveal().to_owned(), admin::rfc3339(record.expires_at)))
+    }
+
+    /// Waits until an envoy has checked in with this process.
+    pub(crate) async fn first_check_in(&self, most: Duration) -> anyhow::Result<()> {
+        let started: UnixTime = clock::now();
+        let seen = async {
+            while !self.app.fleet.all().iter().any(|envoy| {
+                envoy.live().unwritten || { envoy.live().seen.as_ref().is_some_and(|seen| seen.at >= started) }
+            }) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(most, seen).await.is_err() {
+            bail!("the agent of this host did not check in within {} s", most.as_secs());
+        }
+        Ok(())
+    }
+
+    /// Stops: no new connections, ten seconds for the open ones, then the last flush.
+    pub async fn stop(self) {
+        tracing::info!("stopping");
+        self.app.ready.store(Arc::new(false));
+        self.stop.cancel();
+        let workers = self.workers;
+        if tokio::task::spawn_blocking(move || workers.join()).await.is_err() {
+            tracing::error!("waiting for the connections failed");
+        }
+        self.background.cancel();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task ended badly");
+            }
+        }
+    }
+}
