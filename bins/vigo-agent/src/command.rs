@@ -1,0 +1,227 @@
+//! What each command does with the library, and what it prints.
+
+use std::io::{self, BufRead as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use vigo_core::{Takeover, TokenText};
+use zeroize::Zeroizing;
+
+use crate::agent::{Agent, Bootstrapped, ServiceChoice, ServiceOutcome, Setup};
+use crate::args::{self, Cli, Command, Folders, TokenSource};
+use crate::register::{Order, Registered};
+use crate::{Config, Exit, Failure, Paths, Told, Trust, hostname};
+
+/// A token has some 200 bytes; no more is read for one.
+const MAX_TOKEN: u64 = 4096;
+
+/// What a command needs of the process that it runs in.
+pub struct World {
+    /// The cryptography.
+    pub provider: Arc<CryptoProvider>,
+    /// `VIGO_TOKEN`.
+    pub token: Option<Zeroizing<String>>,
+    /// The zone that times are shown in.
+    pub zone: jiff::tz::TimeZone,
+}
+
+/// Carries out one command line.
+///
+/// # Errors
+/// With what a person is to be told; nothing of it was printed yet.
+pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+    let Folders { config_dir, state_dir } = cli.folders;
+    let paths = Paths::new(absolute(config_dir)?, absolute(state_dir)?);
+    let agent = Agent::new(paths.clone(), world.provider);
+    match cli.command {
+        None | Some(Command::Daemon) => agent.daemon(stop).await.map_err(|error| Failure::from(&error)),
+        Some(Command::Version) => print(&format!("vigo {}\n", env!("CARGO_PKG_VERSION"))),
+        Some(Command::Run) => told(agent.run().await.map_err(|error| Failure::from(&error))?),
+        Some(Command::Status { json }) => {
+            let status = agent.status().await.map_err(|error| Failure::from(&error))?;
+            if json {
+                let text = serde_json::to_string_pretty(&status);
+                print(&format!("{}\n", text.map_err(|error| Failure::new(Exit::Failed, "failed", error))?))
+            } else {
+                print(&status.text(&world.zone))
+            }
+        }
+        Some(Command::Register(register)) => {
+            let order = order(register, world.token, &paths)?;
+            let registered = agent.register(&order).await.map_err(|error| Failure::from(&error))?;
+            print(&enrolled(&registered))?;
+            warn(&registered);
+            print("next: `vigo daemon` checks in at every interval, `vigo run` once\n")
+        }
+        Some(Command::Bootstrap(bootstrap)) => {
+            let order = order(bootstrap.register, world.token, &paths)?;
+            let service = if bootstrap.no_service { ServiceChoice::None } else { ServiceChoice::Install };
+            let usual = (service == ServiceChoice::Install).then(|| PathBuf::from("/usr/local/sbin"));
+            let bin_dir = bootstrap.bin_dir.map(absolute).transpose()?.or(usual);
+            let done = agent.bootstrap(&order, &Setup { service, bin_dir }).await;
+            bootstrapped(done.map_err(|error| Failure::from(&error))?, &paths)
+        }
+    }
+}
+
+/// Services and daemons are started elsewhere: a relative folder would be another one there.
+fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+    std::path::absolute(&path)
+        .map_err(|error| Failure::new(Exit::Usage, "path_refused", format_args!("{}: {error}", path.display())))
+}
+
+fn order(register: args::Register, from_environment: Option<Zeroizing<String>>, paths: &Paths) -> Result<Order, Failure> {
+    let (server, api) = match (register.server, register.api_addr) {
+        (Some(server), Some(api)) => (server, api),
+        (Some(server), None) => {
+            let api = server.api();
+            (server, api)
+        }
+        (None, Some(api)) => (api.server(), api),
+        (None, None) => match Config::read(&paths.config()) {
+            Ok(config) => (config.server, config.api),
+            Err(_) => {
+                return Err(Failure::new(Exit::Usage, "usage", "no server is named")
+                    .help("name it with --server HOST:1530, as the bootstrap line does"));
+            }
+        },
+    };
+    let hostname = match register.hostname {
+        Some(hostname) => hostname,
+        None => hostname::own().map_err(|error| Failure::from(&error))?,
+    };
+    Ok(Order {
+        server,
+        api,
+        pins: register.ca_pin,
+        token: token(register.token, from_environment)?,
+        hostname,
+        takeover: if register.force { Takeover::Asked } else { Takeover::No },
+    })
+}
+
+/// The token, from where it was said to be; a flag wins over the environment.
+fn token(source: TokenSource, from_environment: Option<Zeroizing<String>>) -> Result<Option<TokenText>, Failure> {
+    let text = if let Some(token) = source.token {
+        note("warning: a token in an argument can be seen by others on this machine; --token-file and --token-stdin cannot");
+        Zeroizing::new(token)
+    } else if let Some(path) = source.token_file {
+        let failed = |error: io::Error| {
+            Failure::new(Exit::Failed, "token_unreadable", format_args!("--token-file {}: {error}", path.display()))
+        };
+        first_line(std::fs::File::open(&path).map_err(failed)?).map_err(failed)?
+    } else if source.token_stdin {
+        first_line(io::stdin().lock())
+            .map_err(|error| Failure::new(Exit::Failed, "token_unreadable", format_args!("standard input: {error}")))?
+    } else {
+        match from_environment {
+            Some(token) => token,
+            None => return Ok(None),
+        }
+    };
+    let token = TokenText::new(text.trim().to_owned());
+    if token.ca_pin().is_none() {
+        return Err(Failure::new(Exit::Usage, "token_malformed", "what was given is no token: it starts with `vgt1.` and has five parts")
+            .help("copy it again, all of it and nothing else"));
+    }
+    Ok(Some(token))
+}
+
+fn first_line(from: impl io::Read) -> io::Result<Zeroizing<String>> {
+    // Room for all at once: a text that grows leaves copies behind.
+    let mut line = Zeroizing::new(String::with_capacity(MAX_TOKEN as usize));
+    io::BufReader::new(from.take(MAX_TOKEN)).read_line(&mut line)?;
+    Ok(line)
+}
+
+/// What is said of a registration that was won.
+fn enrolled(registered: &Registered) -> String {
+    let Registered { config, root, policy, .. } = registered;
+    let trusted = match config.trust {
+        Trust::CaPin => "its CA has the pin that was given",
+        Trust::LeafPin => "its key has the pin that was given",
+        Trust::FirstUse => "FIRST USE: no pin was given",
+    };
+    let policy = match policy {
+        Some((version, configcrates, resources)) => {
+            format!("{version}, {configcrates} configcrates, {resources} resources")
+        }
+        None => "none".to_owned(),
+    };
+    format!(
+        "enrolled   {} as envoy {}\nserver     {} ({trusted})\nCA         {root}\npolicy     {policy}\n",
+        config.hostname, config.envoy, config.server
+    )
+}
+
+/// What must not go by unseen.
+fn warn(registered: &Registered) {
+    if registered.config.trust == Trust::FirstUse {
+        note(&format!(
+            "warning: no pin was given, so the first server that answered was trusted; compare its CA, {}, with `vigocli ca show`",
+            registered.root
+        ));
+    }
+    for notice in &registered.notices {
+        note(&format!("warning: {}", notice.message));
+    }
+}
+
+fn bootstrapped(done: Bootstrapped, paths: &Paths) -> Result<(), Failure> {
+    let Bootstrapped { registered, program, service, checked_in } = done;
+    print(&enrolled(&registered))?;
+    warn(&registered);
+    let moved = |flag: &str, dir: &std::path::Path, usual: &str| match dir.to_str() {
+        Some(dir) if dir == usual => String::new(),
+        _ => format!(" {flag} {}", dir.display()),
+    };
+    let daemon = format!(
+        "{}{}{} daemon",
+        program.display(),
+        moved("--config-dir", paths.config_dir(), Paths::CONFIG_DIR),
+        moved("--state-dir", paths.state_dir(), Paths::STATE_DIR)
+    );
+    match service {
+        ServiceOutcome::Started => {
+            print("service    vigo-envoy.service runs, and starts at boot\nchecked in by the service\n")?;
+        }
+        ServiceOutcome::NotWanted => print(&format!("service    none, as asked; to check in from now on: {daemon}\n"))?,
+        ServiceOutcome::NoSystemd => {
+            print("service    not installed\n")?;
+            note(&format!("this system is not run by systemd, so no service was installed. Start the agent yourself, now and at boot:\n  {daemon}"));
+        }
+        ServiceOutcome::NotRoot => {
+            print("service    not installed\n")?;
+            note(&format!("only root may install a service. Start the agent yourself, now and at boot:\n  {daemon}"));
+        }
+    }
+    checked_in.map_or(Ok(()), told)
+}
+
+/// What a check-in came to.
+fn told(told: Told) -> Result<(), Failure> {
+    for (_, message) in &told.notices {
+        note(&format!("warning: {}", crate::refused::clean(message)));
+    }
+    let line = match &told.new_policy {
+        Some(version) => format!("checked in with {}, new policy {version}\n", told.server),
+        None => format!("checked in with {}\n", told.server),
+    };
+    match told.into_failure() {
+        Some(failure) => Err(failure),
+        None => print(&line),
+    }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::new(Exit::Failed, "output_failed", format_args!("standard output: {error}")))
+}
+
+/// A line for whoever runs the command, beside its result.
+fn note(text: &str) {
+    // Where standard error is gone nobody reads what was to be said.
+    let _ = writeln!(io::stderr(), "vigo: {text}");
+}

@@ -1,0 +1,210 @@
+//! The daemon's socket: `vigo run` asks for a check-in now, `vigo status` asks whether anybody is there.
+//!
+//! One word a connection, one line of JSON back. Whoever may open the file may ask: it is its owner's alone.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::envoy::{CheckInError, Taken};
+use crate::{Config, Exit, Failure};
+
+/// Asking and answering over the socket takes no time; a check-in may take this long.
+const PATIENCE: Duration = Duration::from_secs(90);
+const SHORT: Duration = Duration::from_secs(2);
+/// The longest line of either side.
+const MAX_LINE: u64 = 16 * 1024;
+
+/// What a check-in came to, as `vigo run` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Who checked in.
+    pub envoy_id: String,
+    /// Where.
+    pub server: String,
+    /// The version of a policy that came with it.
+    pub new_policy: Option<String>,
+    /// The server's words: code and sentence.
+    pub notices: Vec<(String, String)>,
+    /// Why it was not accepted: exit code, code, sentence, next steps.
+    pub failure: Option<(u8, String, String, Vec<String>)>,
+}
+
+impl Told {
+    pub(crate) fn of(config: &Config, result: &Result<Taken, CheckInError>) -> Self {
+        let mut told = Self {
+            envoy_id: config.envoy.to_string(),
+            server: config.server.to_string(),
+            new_policy: None,
+            notices: Vec::new(),
+            failure: None,
+        };
+        match result {
+            Ok(taken) => {
+                told.new_policy.clone_from(&taken.new_policy);
+                told.notices = taken.notices.iter().map(|n| (n.code.clone(), n.message.clone())).collect();
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                told.failure = Some((failure.exit as u8, failure.code, failure.message, failure.help));
+            }
+        }
+        told
+    }
+
+    /// The failure that it tells of.
+    pub(crate) fn into_failure(self) -> Option<Failure> {
+        let (exit, code, message, help) = self.failure?;
+        Some(Failure { exit: Exit::from_code(exit), code, message, help })
+    }
+}
+
+/// Somebody waits for the next check-in.
+pub(crate) struct Asked(oneshot::Sender<String>);
+
+impl Asked {
+    /// Tells them. Who has gone meanwhile hears nothing.
+    pub(crate) fn answer(self, told: &Told) {
+        let _ = self.0.send(serde_json::to_string(told).unwrap_or_default());
+    }
+}
+
+/// The socket of a running daemon; its file goes with it.
+pub(crate) struct LocalSocket {
+    path: PathBuf,
+    asked: mpsc::Receiver<Asked>,
+}
+
+impl LocalSocket {
+    /// Listens. The caller holds the state's lock, so a file that is there is a dead daemon's. A daemon without its
+    /// socket still checks in.
+    pub(crate) fn bind(path: PathBuf) -> Self {
+        let (ask, asked) = mpsc::channel(4);
+        match listen(&path) {
+            Ok(listener) => drop(tokio::spawn(serve(listener, ask))),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "no local socket: `vigo run` must wait for this daemon to end");
+            }
+        }
+        Self { path, asked }
+    }
+
+    /// The next who asks for a check-in; never ends.
+    pub(crate) async fn next(&mut self) -> Asked {
+        match self.asked.recv().await {
+            Some(asked) => asked,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for LocalSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // The folder is 0700 or at least nobody else's to write in, so nobody comes between these two.
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn serve(listener: UnixListener, ask: mpsc::Sender<Asked>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let ask = ask.clone();
+        tokio::spawn(async move {
+            if let Err(error) = answer(stream, ask).await {
+                tracing::debug!(%error, "a local request ended");
+            }
+        });
+    }
+}
+
+async fn answer(stream: UnixStream, ask: mpsc::Sender<Asked>) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut word = String::new();
+    timeout(SHORT, BufReader::new(read.take(64)).read_line(&mut word)).await??;
+    let line = match word.trim_end() {
+        "ping" => "pong".to_owned(),
+        "run" => {
+            let (tell, told) = oneshot::channel();
+            if ask.send(Asked(tell)).await.is_err() {
+                return Ok(());
+            }
+            told.await.map_err(io::Error::other)?
+        }
+        _ => "unknown".to_owned(),
+    };
+    write.write_all(line.as_bytes()).await?;
+    write.write_all(b"\n").await
+}
+
+async fn ask(path: &Path, word: &str, patience: Duration) -> io::Result<String> {
+    let talk = async {
+        let mut stream = UnixStream::connect(path).await?;
+        stream.write_all(format!("{word}\n").as_bytes()).await?;
+        let mut line = String::new();
+        BufReader::new(stream.take(MAX_LINE)).read_line(&mut line).await?;
+        Ok(line.trim_end().to_owned())
+    };
+    timeout(patience, talk).await?
+}
+
+/// Whether a daemon answers.
+pub(crate) async fn is_there(path: &Path) -> bool {
+    ask(path, "ping", SHORT).await.is_ok_and(|line| line == "pong")
+}
+
+/// A check-in by the daemon, now.
+pub(crate) async fn run(path: &Path) -> io::Result<Told> {
+    let line = ask(path, "run", PATIENCE).await?;
+    serde_json::from_str(&line).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_word_gets_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("daemon.sock");
+        assert!(!is_there(&path).await);
+        std::fs::write(&path, "left by a daemon that was killed").unwrap();
+        let mut socket = LocalSocket::bind(path.clone());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(is_there(&path).await);
+        assert_eq!(ask(&path, "reboot", SHORT).await.unwrap(), "unknown");
+
+        let told = Told {
+            envoy_id: "e".into(),
+            server: "s:1".into(),
+            new_policy: None,
+            notices: vec![("a".into(), "b".into())],
+            failure: Some((6, "server_unreachable".into(), "gone".into(), vec!["wait".into()])),
+        };
+        let (answered, ()) = tokio::join!(run(&path), async { socket.next().await.answer(&told) });
+        assert_eq!(answered.unwrap(), told);
+        let failure = told.into_failure().unwrap();
+        assert_eq!((failure.exit, failure.to_string()), (Exit::Unreachable, "vigo: gone\n  help: wait".to_owned()));
+        drop(socket);
+        assert!(!path.exists());
+    }
+}
