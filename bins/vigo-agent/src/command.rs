@@ -1,7 +1,7 @@
 //! What each command does with the library, and what it prints.
 
 use std::io::{self, BufRead as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -32,7 +32,7 @@ pub struct World {
 /// With what a person is to be told; nothing of it was printed yet.
 pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Result<(), Failure> {
     let Folders { config_dir, state_dir } = cli.folders;
-    let paths = Paths::new(absolute(config_dir)?, absolute(state_dir)?);
+    let paths = Paths::new(absolute(&config_dir)?, absolute(&state_dir)?);
     let agent = Agent::new(paths.clone(), world.provider);
     match cli.command {
         None | Some(Command::Daemon) => agent.daemon(stop).await.map_err(|error| Failure::from(&error)),
@@ -58,7 +58,7 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
             let order = order(bootstrap.register, world.token, &paths)?;
             let service = if bootstrap.no_service { ServiceChoice::None } else { ServiceChoice::Install };
             let usual = (service == ServiceChoice::Install).then(|| PathBuf::from("/usr/local/sbin"));
-            let bin_dir = bootstrap.bin_dir.map(absolute).transpose()?.or(usual);
+            let bin_dir = bootstrap.bin_dir.as_deref().map(absolute).transpose()?.or(usual);
             let done = agent.bootstrap(&order, &Setup { service, bin_dir }).await;
             bootstrapped(done.map_err(|error| Failure::from(&error))?, &paths)
         }
@@ -66,8 +66,8 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
 }
 
 /// Services and daemons are started elsewhere: a relative folder would be another one there.
-fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
-    std::path::absolute(&path)
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path)
         .map_err(|error| Failure::new(Exit::Usage, "path_refused", format_args!("{}: {error}", path.display())))
 }
 
@@ -172,7 +172,7 @@ fn bootstrapped(done: Bootstrapped, paths: &Paths) -> Result<(), Failure> {
     let Bootstrapped { registered, program, service, checked_in } = done;
     print(&enrolled(&registered))?;
     warn(&registered);
-    let moved = |flag: &str, dir: &std::path::Path, usual: &str| match dir.to_str() {
+    let moved = |flag: &str, dir: &Path, usual: &str| match dir.to_str() {
         Some(dir) if dir == usual => String::new(),
         _ => format!(" {flag} {}", dir.display()),
     };

@@ -20,7 +20,7 @@ const AGAIN: &str = "run the same line again: it finishes what was begun";
 impl From<&Refused> for Failure {
     fn from(refused: &Refused) -> Self {
         let failure = Self::new(refused.exit, &refused.code, &refused.message);
-        refused.help.iter().fold(failure, |failure, help| failure.help(help))
+        refused.help.iter().fold(failure, Self::help)
     }
 }
 

@@ -63,8 +63,10 @@ pub use status::{ServiceState, Status};
 
 /// Starts logging to standard error; `VIGO_LOG` chooses what (`info` unless said), as `tracing`'s filters are written.
 pub fn log() {
+    use std::io::IsTerminal as _;
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::builder().with_env_var("VIGO_LOG").try_from_env();
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("warn,vigo_agent=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
 }

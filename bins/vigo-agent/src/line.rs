@@ -86,7 +86,7 @@ pub enum CallError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The server's TLS turned our certificate away.
-    #[error("the server turned this machine's certificate away ({0:?})")]
+    #[error("{}", why(*.0))]
     Alert(AlertDescription),
     /// The connection broke; the call may have been taken or not.
     #[error("the connection to {server} was lost: {what}")]
@@ -103,6 +103,14 @@ pub enum CallError {
 
 /// The TLS alert that ended a connection. HTTP/2 keeps only its text; we want to tell a revoked certificate by more.
 type Alert = Arc<OnceLock<AlertDescription>>;
+
+fn why(alert: AlertDescription) -> String {
+    match alert {
+        AlertDescription::CertificateRevoked => "this envoy was revoked".to_owned(),
+        AlertDescription::CertificateExpired => "this machine's certificate has expired".to_owned(),
+        other => format!("the server turned this machine's certificate away ({other:?})"),
+    }
+}
 
 /// Connects and verifies by `tls`.
 pub(crate) async fn dial(server: &ServerAddr, tls: Arc<ClientConfig>) -> Result<Dialled, DialError> {

@@ -6,7 +6,7 @@ use vigo_core::UnixTime;
 
 /// The time of day.
 #[must_use]
-pub fn now() -> UnixTime {
+pub(crate) fn now() -> UnixTime {
     #[expect(clippy::disallowed_methods, reason = "the one place where the server reads the clock")]
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     UnixTime::from_secs(since.map_or(0, |d| d.as_secs()))
@@ -14,7 +14,7 @@ pub fn now() -> UnixTime {
 
 /// Random bytes of the system's cryptographic source.
 #[must_use]
-pub fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes[..]);
     bytes

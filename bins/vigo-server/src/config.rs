@@ -1,13 +1,16 @@
 //! `server.yaml`: what an operator may set, refused with file, line and column where it cannot be meant.
 
-use std::fmt;
+mod read;
+mod value;
+
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use vigo_core::{Cidr, HostPattern};
+
+pub use read::ConfigError;
+pub use value::{Cost, Listen, Network, Networks, Pattern, Span};
 
 /// The whole of `server.yaml`. Every key may be left out.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -159,103 +162,6 @@ pub struct StacksSection {
     pub dir: PathBuf,
 }
 
-/// A listening address: `:1530`, `10.0.0.1:1530`, `[::1]:1530`. Without a host: every address, IPv4 and IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Listen(pub SocketAddr);
-
-/// A pattern over hostnames.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Pattern(pub HostPattern);
-
-/// A network.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Network(pub Cidr);
-
-/// Networks, at least one.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "Vec<Network>")]
-pub struct Networks(pub Vec<Cidr>);
-
-/// A length of time: `30s`, `5m`, `8760h`, `30d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Span(pub Duration);
-
-/// bcrypt's cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u32")]
-pub struct Cost(pub u32);
-
-impl TryFrom<String> for Listen {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no listening address: write `:1530`, `10.0.0.1:1530` or `[::1]:1530`");
-        match text.strip_prefix(':') {
-            Some(port) => {
-                let port = u16::from_str(port).map_err(|_| wrong())?;
-                Ok(Self(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))))
-            }
-            None => text.parse().map(Self).map_err(|_| wrong()),
-        }
-    }
-}
-
-impl TryFrom<String> for Pattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|error| format!("`{text}`: {error}"))
-    }
-}
-
-impl TryFrom<String> for Network {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|error: vigo_core::CidrError| error.to_string())
-    }
-}
-
-impl TryFrom<Vec<Network>> for Networks {
-    type Error = String;
-
-    fn try_from(networks: Vec<Network>) -> Result<Self, String> {
-        if networks.is_empty() {
-            return Err("an empty list of networks admits nobody: name one, `0.0.0.0/0` and `::/0` for any".into());
-        }
-        Ok(Self(networks.into_iter().map(|n| n.0).collect()))
-    }
-}
-
-impl TryFrom<String> for Span {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let span: Option<Duration> =
-            text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
-        match span.filter(|span| span.as_secs() > 0) {
-            Some(span) => Ok(Self(span)),
-            None => Err(format!("`{text}` is no length of time: write `30s`, `5m` or `8760h`, one second at least")),
-        }
-    }
-}
-
-impl TryFrom<u32> for Cost {
-    type Error = String;
-
-    fn try_from(cost: u32) -> Result<Self, String> {
-        if (4..=16).contains(&cost) {
-            Ok(Self(cost))
-        } else {
-            Err(format!("cost {cost}: bcrypt's cost is 4 to 16 here"))
-        }
-    }
-}
-
 impl Default for ServerSection {
     fn default() -> Self {
         let any = |port| Listen(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
@@ -320,115 +226,5 @@ impl Default for AgentsSection {
 impl Default for StacksSection {
     fn default() -> Self {
         Self { dir: "stacks".into() }
-    }
-}
-
-/// Why a configuration was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}; `vigo-server quickstart` makes a home with one, or name it with --config", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// What is in it cannot be meant.
-    #[error("{}:{line}:{column}: {message}", path.display())]
-    Wrong {
-        /// Which file.
-        path: PathBuf,
-        /// From 1.
-        line: u64,
-        /// From 1.
-        column: u64,
-        /// What and how to mend it.
-        message: String,
-    },
-}
-
-impl Config {
-    /// Reads a file. Relative paths in it are relative to its folder: see [`Config::home_of`].
-    ///
-    /// # Errors
-    /// When it cannot be read, has an unknown key, or a value that cannot be meant.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        Self::parse(&text, path)
-    }
-
-    /// Parses the text of a file; `path` is for its errors.
-    ///
-    /// # Errors
-    /// As [`Config::read`].
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-            return Ok(Self::default());
-        }
-        let options = serde_saphyr::options! { with_snippet: false };
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
-            ConfigError::Wrong { path: path.into(), line, column, message: message(&error) }
-        })
-    }
-
-    /// The home that relative paths of a configuration file are relative to.
-    #[must_use]
-    pub fn home_of(path: &Path) -> PathBuf {
-        match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.into(),
-            _ => PathBuf::from("."),
-        }
-    }
-}
-
-/// The parser's sentence, without the position that it repeats.
-fn message(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    let end = first.rfind(" at line ").or_else(|| first.rfind(" (line ")).unwrap_or(first.len());
-    let start = first.find("error: ").map_or(0, |at| at + "error: ".len());
-    first.get(start..end).unwrap_or(first).to_owned()
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.ip().is_unspecified() { write!(f, ":{}", self.0.port()) } else { self.0.fmt(f) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: &str) {
-        let error = Config::parse(text, Path::new("server.yaml")).map(|_| "accepted").unwrap_err();
-        assert_eq!(error.to_string(), expected);
-    }
-
-    #[test]
-    fn an_empty_file_is_the_default() {
-        for text in ["", "# nothing\n", "server: {}\n"] {
-            let config = Config::parse(text, Path::new("server.yaml")).unwrap();
-            assert_eq!(config.server.grpc_listen.to_string(), ":1530");
-            assert_eq!(config.checkin.interval.0, Duration::from_secs(300));
-            assert_eq!(config.bootstrap.reenroll, ReenrollMode::Token);
-        }
-    }
-
-    #[test]
-    fn rule_07_what_cannot_be_meant_is_refused_with_its_place() {
-        check("server:\n  hostnam: x\n", "server.yaml:2:3: x");
-        check("bootstrap:\n  trusted_enrollment:\n    - pattern: '[a]'\n      cidrs: [10.0.0.0/8]\n", "x");
-        check("bootstrap:\n  trusted_enrollment:\n    - pattern: '*.a'\n      cidrs: []\n", "x");
-        check("bootstrap:\n  trusted_enrollment:\n    - pattern: '*.a'\n      cidrs: [10.0.0.1/8]\n", "x");
-        check("checkin:\n  interval: soon\n", "x");
-        check("checkin:\n  interval: 0s\n", "x");
-        check("store:\n  engine: oracle\n", "x");
-        check("server:\n  grpc_listen: 1530\n", "x");
-        check("bootstrap:\n  token_hash: {cost: 40}\n", "x");
     }
 }

@@ -8,13 +8,13 @@ use tokio_util::sync::CancellationToken;
 use vigo_core::{ClientAddr, EnvoyId};
 
 /// The most open connections of one listener.
-pub const MAX_CONNECTIONS: usize = 120_000;
+pub(crate) const MAX_CONNECTIONS: usize = 120_000;
 /// The most open connections of one address that showed no client certificate.
-pub const MAX_ANONYMOUS_PER_ADDRESS: usize = 256;
+pub(crate) const MAX_ANONYMOUS_PER_ADDRESS: usize = 256;
 
 /// The open connections of a server.
 #[derive(Debug, Default)]
-pub struct Connections {
+pub(crate) struct Connections {
     table: Mutex<Table>,
 }
 
@@ -28,7 +28,7 @@ struct Table {
 
 /// A connection's place among the open ones; given up when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     connections: Arc<Connections>,
     anonymous: Option<IpAddr>,
     envoy: Option<(EnvoyId, u64)>,
@@ -36,7 +36,7 @@ pub struct Place {
 
 impl Connections {
     /// A place for a connection from `from`; `None` when there are too many.
-    pub fn admit(self: &Arc<Self>, from: ClientAddr) -> Option<Place> {
+    pub(crate) fn admit(self: &Arc<Self>, from: ClientAddr) -> Option<Place> {
         let mut table = self.lock();
         let key = from.limit_key();
         let count = table.anonymous.get(&key).copied().unwrap_or(0);
@@ -49,14 +49,14 @@ impl Connections {
     }
 
     /// Closes every connection of an envoy.
-    pub fn close(&self, envoy: &EnvoyId) {
+    pub(crate) fn close(&self, envoy: &EnvoyId) {
         for token in self.lock().envoys.remove(envoy).into_iter().flatten() {
             token.1.cancel();
         }
     }
 
     /// How many are open.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.lock().open
     }
 
@@ -79,7 +79,7 @@ impl Table {
 impl Place {
     /// Says that the connection belongs to an envoy: it no longer counts against its address, and `token` is cancelled
     /// when the envoy is revoked.
-    pub fn identify(&mut self, envoy: EnvoyId, token: CancellationToken) {
+    pub(crate) fn identify(&mut self, envoy: EnvoyId, token: CancellationToken) {
         let mut table = self.connections.lock();
         if let Some(key) = self.anonymous.take() {
             table.forget_anonymous(key);

@@ -1,5 +1,4 @@
-//! The Vigo server as a library: [`Server::builder`] composes the SDK's crates, listens, and serves until it is stopped.
-//! The stock program `vigo-server` is a small main around it.
+#![doc = include_str!("../README.md")]
 
 mod admin;
 mod agents;
@@ -26,12 +25,14 @@ mod server;
 pub use config::{Config, ConfigError};
 pub use server::{Builder, Running, Server};
 
-/// Starts logging to standard error; `VIGO_LOG` chooses what (`info` unless said), as `tracing`'s filters are written.
-pub fn log() {
+/// Starts logging to standard error; `VIGO_LOG` chooses what (`usual` unless said), as `tracing`'s filters are written.
+pub fn log(usual: &str) {
+    use std::io::IsTerminal as _;
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::builder().with_env_var("VIGO_LOG").try_from_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(usual));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
 }
 
 /// Randomness for one registration.

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -36,6 +37,10 @@ const HEADERS: Duration = Duration::from_secs(10);
 const BODY: Duration = Duration::from_secs(30);
 /// Connections have this long to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
+/// A peer that was turned away has this long to read why.
+const LINGER: Duration = Duration::from_secs(1);
+/// And may send this much meanwhile.
+const LINGER_BYTES: u64 = 64 * 1024;
 /// The most bytes of a request's target.
 const MAX_URL: usize = 4096;
 
@@ -141,12 +146,12 @@ async fn serve(job: Job, stop: CancellationToken) {
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let _ = stream.set_nodelay(true);
     let acceptor = TlsAcceptor::from(listener.tls.load_full());
-    let tls = match timeout(HEADERS, acceptor.accept(stream)).await {
+    let tls = match timeout(HEADERS, acceptor.accept(stream).into_fallible()).await {
         Ok(Ok(tls)) => tls,
-        Ok(Err(error)) => {
+        Ok(Err((error, stream))) => {
             metrics::counter!("vigo_handshakes_failed_total", "listener" => listener.name).increment(1);
             tracing::debug!(listener = listener.name, %from, %error, "handshake failed");
-            return;
+            return linger(stream).await;
         }
         Err(_) => return,
     };
@@ -197,6 +202,17 @@ async fn serve(job: Job, stop: CancellationToken) {
             let _ = timeout(GRACE, connection).await;
         }
     }
+}
+
+/// Lets a peer read why it was turned away. With bytes of its still unread, closing would reset the connection, and the
+/// reset overtakes the alert: a revoked agent would take the server for unreachable.
+async fn linger(mut stream: TcpStream) {
+    let drain = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
+    };
+    // Whatever comes of it, the connection ends here.
+    let _ = timeout(LINGER, drain).await;
 }
 
 fn service(

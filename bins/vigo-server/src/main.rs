@@ -53,8 +53,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    vigo_server::log();
     let arguments = Arguments::parse();
+    vigo_server::log(match arguments.command {
+        // What matters is shown; of the rest, who enrols.
+        Some(Command::Quickstart { .. }) => "warn,vigo_server::grpc=info",
+        Some(Command::Check) | None => "info",
+    });
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -84,6 +88,9 @@ async fn serve(path: &Path) -> anyhow::Result<()> {
     let config = Config::read(path)?;
     let stop = told_to_stop()?;
     let running = Server::builder(config, Config::home_of(path)).build().await?.start().await?;
+    for warning in running.warnings() {
+        tracing::warn!("{warning}");
+    }
     stop.cancelled().await;
     running.stop().await;
     Ok(())
@@ -106,6 +113,13 @@ fn told_to_stop() -> std::io::Result<CancellationToken> {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("vigo-server: {error:#}");
+    let mut text = error.to_string();
+    // Most of our errors name their cause; where one does not, it is added.
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("vigo-server: {text}");
     ExitCode::FAILURE
 }

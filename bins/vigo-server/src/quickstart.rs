@@ -126,7 +126,7 @@ fn prepare(quickstart: &Quickstart) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Enrols this host by the agent itself, over loopback, with a token for exactly its name.
+/// Enrols this host by the agent itself, over loopback, under the name that the agent finds for it.
 async fn enrol(running: &Running, agent: &Path, dirs: &[(&str, PathBuf); 2]) -> anyhow::Result<()> {
     let token = running.any_host_token().await?.0;
     let local = |addr: SocketAddr| crate::names::with_port("127.0.0.1", addr.port());

@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vigo_ca::tls;
-use vigo_core::store::Revision;
+use vigo_core::store::{Revision, Store};
 use vigo_core::{ChallengeKey, Epoch, Pin, UnixTime};
 use vigo_enroll::operate::{Act, AnyHost, TokenRequest};
 use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
@@ -32,7 +32,7 @@ use crate::home::Home;
 use crate::listen::{self, Listener, Workers};
 use crate::{follow, grpc, http, names, seen, sequencer};
 
-/// How often last-seen times are written.
+/// How often last-seen times are written, unless the builder says otherwise.
 const FLUSH: Duration = Duration::from_secs(5);
 /// How many token hashes may wait for the pool.
 const HASH_QUEUE: usize = 256;
@@ -45,13 +45,19 @@ pub struct Server {
     grpc_tls: Arc<ArcSwap<rustls::ServerConfig>>,
     api_tls: Arc<ArcSwap<rustls::ServerConfig>>,
     warnings: Vec<String>,
+    flush: Duration,
 }
 
 /// Puts a server together.
 pub struct Builder {
     config: Config,
     dir: PathBuf,
+    flush: Duration,
+    store_layer: StoreLayer,
 }
+
+/// What is put around the store that a home holds.
+type StoreLayer = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
 /// A server that serves. Stop it with [`Running::stop`].
 pub struct Running {
@@ -69,18 +75,31 @@ impl Server {
     /// A server with this configuration, whose home is `dir`.
     #[must_use]
     pub fn builder(config: Config, dir: PathBuf) -> Builder {
-        Builder { config, dir }
+        Builder { config, dir, flush: FLUSH, store_layer: Box::new(|store| store) }
     }
 }
 
 impl Builder {
+    /// How often last-seen times are written; a crash loses those since the last time. Five seconds unless said.
+    #[must_use]
+    pub fn flush_every(self, period: Duration) -> Self {
+        Self { flush: period, ..self }
+    }
+
+    /// Puts something around the store: a count, a cache, a test's faults.
+    #[must_use]
+    pub fn store_layer(self, layer: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send + 'static) -> Self {
+        Self { store_layer: Box::new(layer), ..self }
+    }
+
     /// Opens the home (and makes it, the first time), loads policies and the fleet.
     ///
     /// # Errors
     /// With what is wrong and how to mend it.
     pub async fn build(self) -> anyhow::Result<Server> {
-        let Self { config, dir } = self;
-        let home = Home::open(&config, &dir).await?;
+        let Self { config, dir, flush, store_layer } = self;
+        let mut home = Home::open(&config, &dir).await?;
+        home.store = store_layer(home.store);
         let mut warnings = home.warnings;
         let stacks = Stacks::load(&dir.join(&config.stacks.dir))?;
         warnings.extend(stacks.warnings().iter().map(ToString::to_string));
@@ -162,6 +181,7 @@ impl Builder {
             grpc_tls: Arc::new(ArcSwap::from_pointee(grpc_tls)),
             api_tls: Arc::new(ArcSwap::from_pointee(api_tls)),
             warnings,
+            flush,
         })
     }
 }
@@ -187,7 +207,7 @@ impl Server {
     /// # Errors
     /// When a port or the admin socket cannot be had.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { app, dir, loaded, grpc_tls, api_tls, warnings } = self;
+        let Self { app, dir, loaded, grpc_tls, api_tls, warnings, flush } = self;
         let stop = CancellationToken::new();
         let background = CancellationToken::new();
         let bind = |name: &str, address: SocketAddr| {
@@ -225,21 +245,18 @@ impl Server {
             let (app, stop) = (Arc::clone(&app), background.clone());
             async move { sequencer::run(app.store.as_ref(), stop).await }
         }));
-        tasks.push(tokio::spawn(flushes(Arc::clone(&app), background.clone())));
+        tasks.push(tokio::spawn(flushes(Arc::clone(&app), flush, background.clone())));
         app.ready.store(Arc::new(true));
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
         tracing::info!(%grpc, %api, fleet = %app.server, ca_pin = %app.authority.root().pin, "serving");
         Ok(Running { app, stop, background, workers, tasks, grpc, api, warnings })
     }
 }
 
-async fn flushes(app: Arc<App>, stop: CancellationToken) {
+async fn flushes(app: Arc<App>, period: Duration, stop: CancellationToken) {
     loop {
         let last = tokio::select! {
             () = stop.cancelled() => true,
-            () = tokio::time::sleep(FLUSH) => false,
+            () = tokio::time::sleep(period) => false,
         };
         if let Err(error) = seen::flush(&app.fleet, app.store.as_ref(), app.checkins.epoch).await {
             tracing::error!(%error, "last-seen times were not written; they are kept and tried again");

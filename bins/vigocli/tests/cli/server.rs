@@ -80,8 +80,9 @@ async fn serve(listener: UnixListener, answers: Vec<Answer>, log: Arc<Mutex<Vec<
     let mut answers = answers.into_iter().peekable();
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
+        let left = answers.len();
         let answer = match answers.peek() {
-            Some(last) if answers.len() == 1 => last.clone(),
+            Some(last) if left == 1 => last.clone(),
             _ => answers.next().unwrap(),
         };
         match answer {
