@@ -70,6 +70,7 @@ fn provider() -> Arc<CryptoProvider> {
 /// When TCP, TLS or HTTP/2 does not come about.
 pub async fn dial(address: &str, tls: ClientConfig) -> Result<FleetClient<Channel>, String> {
     let tcp = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
     let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
     let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.map_err(|error| error.to_string())?;

@@ -1,7 +1,10 @@
 //! What the end-to-end tests share: a server, machines and operators as real processes, each ended by its own id.
 
+#![expect(clippy::unwrap_used, reason = "support of tests: what is not as expected ends the test")]
+
 pub mod client;
 mod machine;
+mod network;
 mod process;
 mod server;
 mod skip;
@@ -10,8 +13,9 @@ mod wait;
 
 pub use client::{Client, Refusal};
 pub use machine::Machine;
+pub use network::Network;
 pub use process::{Daemon, Ended, Program, Started};
 pub use server::{Options, Server};
 pub use skip::{is_root, needs_root, needs_tools};
 pub use tool::{openssl, sh};
-pub use wait::{until, within};
+pub use wait::{pause, until, within};

@@ -84,14 +84,8 @@ impl Server {
         // Short: a unix socket's path has at most some hundred characters.
         let home = tempfile::Builder::new().prefix("vigo-").tempdir().unwrap();
         let (grpc, api) = (free_port(), free_port());
-        let server = Self {
-            home,
-            grpc,
-            api,
-            host: options.host.clone(),
-            namespace: options.namespace.clone(),
-            running: None,
-        };
+        let server =
+            Self { home, grpc, api, host: options.host.clone(), namespace: options.namespace.clone(), running: None };
         let host = if options.host.contains(':') { format!("[{}]", options.host) } else { options.host.clone() };
         server.configure(&format!(
             "server:\n  grpc_listen: \"{host}:{grpc}\"\n  api_listen: \"{host}:{api}\"\n  hostname: \"{}\"\n{}{}",
@@ -118,7 +112,9 @@ impl Server {
     }
 
     fn program(&self) -> Program {
-        Program::ours("vigo-server").args(["--config".as_ref(), self.config().as_os_str()]).inside(self.namespace.as_deref())
+        Program::ours("vigo-server")
+            .args(["--config".as_ref(), self.config().as_os_str()])
+            .inside(self.namespace.as_deref())
     }
 
     /// Starts the server and waits until it serves.

@@ -33,7 +33,9 @@ pub fn needs_tools(test: &str, tools: &[&str]) -> bool {
 #[expect(clippy::disallowed_methods, reason = "tests are run by a command that sets it")]
 fn has(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|dir| dir.join(Path::new(tool)).is_file())
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|dir| dir.join(Path::new(tool)).is_file())
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are run by a command that sets it")]

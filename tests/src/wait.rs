@@ -7,6 +7,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Far above what anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Lets something go on for a while, so that it is cut off somewhere in its midst; nothing is expected to have happened.
+pub fn pause(span: Duration) {
+    std::thread::sleep(span);
+}
+
 /// Waits until `found` gives something.
 ///
 /// # Panics

@@ -47,7 +47,8 @@ fn a_trusted_name_and_network_needs_no_token() {
 
 #[test]
 fn rule_06_the_right_name_from_another_network_is_refused() {
-    let server = Server::with_bootstrap("  trusted_enrollment: [{pattern: '*.lab.example.com', cidrs: [10.0.0.0/8]}]\n");
+    let server =
+        Server::with_bootstrap("  trusted_enrollment: [{pattern: '*.lab.example.com', cidrs: [10.0.0.0/8]}]\n");
     let machine = Machine::new("a.lab.example.com");
     let refused = machine.bootstrap(&server, None, &["--ca-pin", &server.ca_pin()]).failed(5);
     assert!(refused.contains("No rule admits a.lab.example.com from 127.0.0.1"), "{refused}");
@@ -128,18 +129,21 @@ fn status_has_its_lines_in_their_order() {
     let machine = Machine::enrolled("web1.example.com", &server);
     let text = machine.vigo(&["status"]).run().ok();
     let labels: Vec<&str> = text.lines().map(|line| line.split(": ").next().unwrap()).take(10).collect();
-    assert_eq!(labels, [
-        "Envoy ID",
-        "Server",
-        "Data directory",
-        "State store",
-        "",
-        "Policy:",
-        "  Cached",
-        "  Version",
-        "  Configcrates",
-        "  Resources"
-    ]);
+    assert_eq!(
+        labels,
+        [
+            "Envoy ID",
+            "Server",
+            "Data directory",
+            "State store",
+            "",
+            "Policy:",
+            "  Cached",
+            "  Version",
+            "  Configcrates",
+            "  Resources"
+        ]
+    );
     let none = Machine::new("web2.example.com").vigo(&["status"]).run().failed(3);
     assert!(none.contains("this machine is not enrolled") && none.contains("help:"), "{none}");
 }

@@ -45,10 +45,10 @@ pub enum CaFilesError {
         key: PathBuf,
     },
     /// The files are no usable CA.
-    #[error("{}: {source}", cert.display())]
+    #[error("{}: {source}", file.display())]
     Ca {
-        /// The certificate's file.
-        cert: PathBuf,
+        /// The file to look at: the key's where the key is wrong, else the certificate's.
+        file: PathBuf,
         /// What is wrong.
         source: CaError,
     },
@@ -94,7 +94,15 @@ impl CaFiles {
         };
         let cert = files::read_public(&self.cert)?;
         CertificateAuthority::load(&cert, key.as_ref().map(|key| key.as_str()), server, now)
-            .map_err(|source| CaFilesError::Ca { cert: self.cert.clone(), source })
+            .map_err(|source| self.unusable(source))
+    }
+
+    fn unusable(&self, source: CaError) -> CaFilesError {
+        let file = match (&source, &self.key) {
+            (CaError::Key(_), Some(key)) => key,
+            _ => &self.cert,
+        };
+        CaFilesError::Ca { file: file.clone(), source }
     }
 
     /// Makes a new authority and its files, neither of which may be there yet.
@@ -113,8 +121,8 @@ impl CaFiles {
                 return Err(FileError::Present { path: path.clone() }.into());
             }
         }
-        let failed = |source| CaFilesError::Ca { cert: self.cert.clone(), source };
-        let made = CertificateAuthority::create(server, serial, now).map_err(failed)?;
+        let made =
+            CertificateAuthority::create(server, serial, now).map_err(|source| self.unusable(source))?;
         let key_pem = made.key_pem().ok_or_else(|| CaFilesError::NowhereForKey { cert: self.cert.clone() })?;
         // The key first: a certificate whose key was never written would look like a CA that lost it.
         files::write_new_private(key, key_pem.as_bytes())?;

@@ -42,10 +42,10 @@ pub enum LeafFilesError {
         cert: PathBuf,
     },
     /// The files cannot be used, or no certificate can be issued.
-    #[error("{}: {source}", cert.display())]
+    #[error("{}: {source}", file.display())]
     Leaf {
-        /// The certificate's file.
-        cert: PathBuf,
+        /// The file to look at: the key's where the key is wrong, else the certificate's.
+        file: PathBuf,
         /// What is wrong.
         source: LeafError,
     },
@@ -70,7 +70,10 @@ impl LeafFiles {
         serial: Serial,
         now: UnixTime,
     ) -> Result<ServerLeaf, LeafFilesError> {
-        let failed = |source| LeafFilesError::Leaf { cert: self.cert.clone(), source };
+        let failed = |source| {
+            let file = if matches!(source, LeafError::Key(_)) { &self.key } else { &self.cert };
+            LeafFilesError::Leaf { file: file.clone(), source }
+        };
         let (has_cert, has_key) = (exists(&self.cert)?, exists(&self.key)?);
         if has_cert && !has_key {
             return Err(LeafFilesError::NoKey { cert: self.cert.clone(), key: self.key.clone() });

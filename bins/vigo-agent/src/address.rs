@@ -108,9 +108,8 @@ impl ServerAddr {
     pub fn server_name(&self) -> ServerName<'static> {
         match &self.host {
             Host::Ip(ip) => ServerName::from(*ip),
-            Host::Name(name) => {
-                ServerName::try_from(name.to_string()).expect("a hostname of ours is a DNS name, its rules are stricter")
-            }
+            Host::Name(name) => ServerName::try_from(name.to_string())
+                .expect("a hostname of ours is a DNS name, its rules are stricter"),
         }
     }
 

@@ -71,7 +71,11 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Exit::Usage, "path_refused", format_args!("{}: {error}", path.display())))
 }
 
-fn order(register: args::Register, from_environment: Option<Zeroizing<String>>, paths: &Paths) -> Result<Order, Failure> {
+fn order(
+    register: args::Register,
+    from_environment: Option<Zeroizing<String>>,
+    paths: &Paths,
+) -> Result<Order, Failure> {
     let (server, api) = match (register.server, register.api_addr) {
         (Some(server), Some(api)) => (server, api),
         (Some(server), None) => {
@@ -104,7 +108,9 @@ fn order(register: args::Register, from_environment: Option<Zeroizing<String>>, 
 /// The token, from where it was said to be; a flag wins over the environment.
 fn token(source: TokenSource, from_environment: Option<Zeroizing<String>>) -> Result<Option<TokenText>, Failure> {
     let text = if let Some(token) = source.token {
-        note("warning: a token in an argument can be seen by others on this machine; --token-file and --token-stdin cannot");
+        note(
+            "warning: a token in an argument can be seen by others on this machine; --token-file and --token-stdin cannot",
+        );
         Zeroizing::new(token)
     } else if let Some(path) = source.token_file {
         let failed = |error: io::Error| {
@@ -122,8 +128,12 @@ fn token(source: TokenSource, from_environment: Option<Zeroizing<String>>) -> Re
     };
     let token = TokenText::new(text.trim().to_owned());
     if token.ca_pin().is_none() {
-        return Err(Failure::new(Exit::Usage, "token_malformed", "what was given is no token: it starts with `vgt1.` and has five parts")
-            .help("copy it again, all of it and nothing else"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "token_malformed",
+            "what was given is no token: it starts with `vgt1.` and has five parts",
+        )
+        .help("copy it again, all of it and nothing else"));
     }
     Ok(Some(token))
 }
@@ -189,7 +199,9 @@ fn bootstrapped(done: Bootstrapped, paths: &Paths) -> Result<(), Failure> {
         ServiceOutcome::NotWanted => print(&format!("service    none, as asked; to check in from now on: {daemon}\n"))?,
         ServiceOutcome::NoSystemd => {
             print("service    not installed\n")?;
-            note(&format!("this system is not run by systemd, so no service was installed. Start the agent yourself, now and at boot:\n  {daemon}"));
+            note(&format!(
+                "this system is not run by systemd, so no service was installed. Start the agent yourself, now and at boot:\n  {daemon}"
+            ));
         }
         ServiceOutcome::NotRoot => {
             print("service    not installed\n")?;

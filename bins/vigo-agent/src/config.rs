@@ -74,7 +74,8 @@ struct Text {
     trusted_by: Trust,
 }
 
-const HEADER: &str = "# Written by `vigo register`. Everything here was told by the server; to change it, register again.\n";
+const HEADER: &str =
+    "# Written by `vigo register`. Everything here was told by the server; to change it, register again.\n";
 
 impl Config {
     /// Reads the file.
@@ -159,16 +160,19 @@ pub(crate) mod tests {
         assert!(matches!(Config::read(&path), Err(ConfigError::NotEnrolled { .. })));
         sample().write(&path).unwrap();
         assert_eq!(Config::read(&path).unwrap(), sample());
-        assert_eq!(sample().text().unwrap().lines().skip(1).collect::<Vec<_>>(), [
-            "envoy_id: 07070707-0707-4707-8707-070707070707",
-            "server: fleet.example.com:1530",
-            "api_addr: https://fleet.example.com:8443",
-            "server_id: 09090909090909090909090909090909",
-            "hostname: web3.example.com",
-            "interval: 300s",
-            "identity: envoys/07070707-0707-4707-8707-070707070707",
-            "trusted_by: ca-pin",
-        ]);
+        assert_eq!(
+            sample().text().unwrap().lines().skip(1).collect::<Vec<_>>(),
+            [
+                "envoy_id: 07070707-0707-4707-8707-070707070707",
+                "server: fleet.example.com:1530",
+                "api_addr: https://fleet.example.com:8443",
+                "server_id: 09090909090909090909090909090909",
+                "hostname: web3.example.com",
+                "interval: 300s",
+                "identity: envoys/07070707-0707-4707-8707-070707070707",
+                "trusted_by: ca-pin",
+            ]
+        );
     }
 
     #[track_caller]

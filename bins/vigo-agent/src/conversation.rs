@@ -116,9 +116,7 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use vigo_core::{
-        ChallengeKey, Epoch, PolicyChange, ServerSecret, Session, StateReport, Step,
-    };
+    use vigo_core::{ChallengeKey, Epoch, PolicyChange, ServerSecret, Session, StateReport, Step};
     use zeroize::Zeroizing;
 
     use super::*;
@@ -209,8 +207,7 @@ mod tests {
                 Step::Replayed => return Answer::Refused("replayed"),
                 Step::Forged => return Answer::Refused("forged_challenge"),
             };
-            let reply =
-                Reply { request: frame.digest(), envoy: envoy(), server_time: UnixTime::from_secs(9), outcome };
+            let reply = Reply { request: frame.digest(), envoy: envoy(), server_time: UnixTime::from_secs(9), outcome };
             Answer::Reply(reply.sign(&self.secret, &server_id()).unwrap())
         }
     }

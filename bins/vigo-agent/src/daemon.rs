@@ -162,7 +162,10 @@ fn tell_systemd(state: sd_notify::NotifyState<'_>) {
 }
 
 /// One check-in by this process, for when no daemon runs.
-pub(crate) async fn once(paths: &Paths, provider: &Arc<CryptoProvider>) -> Result<(Config, Result<Taken, CheckInError>), DaemonError> {
+pub(crate) async fn once(
+    paths: &Paths,
+    provider: &Arc<CryptoProvider>,
+) -> Result<(Config, Result<Taken, CheckInError>), DaemonError> {
     vigo_ca::files::create_private_dir(paths.state_dir())?;
     let _lock = Lock::take(&paths.lock())?;
     let mut envoy = Envoy::read(paths, provider)?;

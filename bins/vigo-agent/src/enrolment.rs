@@ -143,7 +143,9 @@ impl Enrolment {
 
 /// Makes the names in a directory last.
 pub(crate) fn sync(directory: &Path) -> Result<(), FileError> {
-    fs::File::open(directory)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| FileError::Io { action: "write", path: directory.to_owned(), source })
+    fs::File::open(directory).and_then(|file| file.sync_all()).map_err(|source| FileError::Io {
+        action: "write",
+        path: directory.to_owned(),
+        source,
+    })
 }

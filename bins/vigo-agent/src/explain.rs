@@ -53,8 +53,9 @@ impl From<&CallError> for Failure {
                 Self::new(Exit::Auth, code, error).help("ask the operator for a bootstrap line and run it")
             }
             CallError::Lost { .. } => Self::new(Exit::Unreachable, "connection_lost", error).help(AGAIN),
-            CallError::Answer(_) => Self::new(Exit::Failed, "reply_refused", error)
-                .help("agent and server may not be of fitting versions; the server's /bootstrap installs a fitting one"),
+            CallError::Answer(_) => Self::new(Exit::Failed, "reply_refused", error).help(
+                "agent and server may not be of fitting versions; the server's /bootstrap installs a fitting one",
+            ),
         }
     }
 }
@@ -74,7 +75,9 @@ impl From<&FileError> for Failure {
     fn from(error: &FileError) -> Self {
         let failure = Self::new(Exit::Failed, "file_error", error);
         match error {
-            FileError::Io { .. } => failure.help("is the folder there, mounted, with room, and may this user write to it?"),
+            FileError::Io { .. } => {
+                failure.help("is the folder there, mounted, with room, and may this user write to it?")
+            }
             FileError::Absent { .. } => failure.help("restore the file, or enrol again with a bootstrap line"),
             _ => failure,
         }
@@ -84,7 +87,9 @@ impl From<&FileError> for Failure {
 impl From<&LockError> for Failure {
     fn from(error: &LockError) -> Self {
         match error {
-            LockError::Held { .. } => Self::new(Exit::Refused, "busy", error).help("wait until it is done, then try again"),
+            LockError::Held { .. } => {
+                Self::new(Exit::Refused, "busy", error).help("wait until it is done, then try again")
+            }
             LockError::Io { .. } => Self::new(Exit::Failed, "not_writable", error)
                 .help("run as root, or name folders of your own with --config-dir and --state-dir"),
         }
@@ -111,9 +116,8 @@ impl From<&ConfigError> for Failure {
                 .help("enrol it with the line that `vigocli tokens generate` prints on the server")
                 .help("or name the folder of the configuration with --config-dir"),
             ConfigError::File(error) => error.into(),
-            ConfigError::Syntax { .. } => {
-                Self::new(Exit::Failed, "config_refused", error).help("restore the file, or enrol again with a bootstrap line")
-            }
+            ConfigError::Syntax { .. } => Self::new(Exit::Failed, "config_refused", error)
+                .help("restore the file, or enrol again with a bootstrap line"),
         }
     }
 }
@@ -161,11 +165,14 @@ impl From<&RegisterError> for Failure {
             ),
             RegisterError::Dial(error) => error.into(),
             RegisterError::Call(error) => error.into(),
-            RegisterError::Answer(_) => Self::new(Exit::Failed, "reply_refused", error)
-                .help("agent and server may not be of fitting versions; the server's /bootstrap installs a fitting one"),
+            RegisterError::Answer(_) => Self::new(Exit::Failed, "reply_refused", error).help(
+                "agent and server may not be of fitting versions; the server's /bootstrap installs a fitting one",
+            ),
             RegisterError::Tls(_) | RegisterError::Frame(_) => Self::new(Exit::Failed, "failed", error),
             RegisterError::Write(inner) => Self { message: error.to_string(), ..inner.into() }.help(AGAIN),
-            RegisterError::Policy(inner) => Self::from(inner).help("enrolled all the same; the first check-in brings it"),
+            RegisterError::Policy(inner) => {
+                Self::from(inner).help("enrolled all the same; the first check-in brings it")
+            }
         }
     }
 }
@@ -174,8 +181,9 @@ impl From<&EnvoyError> for Failure {
     fn from(error: &EnvoyError) -> Self {
         match error {
             EnvoyError::Enrolment(error) => error.into(),
-            EnvoyError::Tls(_) => Self::new(Exit::Failed, "enrolment_damaged", error)
-                .help("enrol again with a bootstrap line"),
+            EnvoyError::Tls(_) => {
+                Self::new(Exit::Failed, "enrolment_damaged", error).help("enrol again with a bootstrap line")
+            }
         }
     }
 }
@@ -223,8 +231,9 @@ impl From<&BootstrapError> for Failure {
             BootstrapError::Install(_) => Self::new(Exit::Failed, "not_writable", error)
                 .help("run as root, or name a folder of your own with --bin-dir"),
             BootstrapError::Register(error) => error.into(),
-            BootstrapError::Service(_) => Self::new(Exit::Partial, "service_failed", error)
-                .help("the machine is enrolled; start the daemon yourself with `vigo daemon`, or run the same line again"),
+            BootstrapError::Service(_) => Self::new(Exit::Partial, "service_failed", error).help(
+                "the machine is enrolled; start the daemon yourself with `vigo daemon`, or run the same line again",
+            ),
             BootstrapError::Silent { .. } => Self::new(Exit::Partial, "service_silent", error)
                 .help("`journalctl -u vigo-envoy` shows its log; it goes on trying"),
             BootstrapError::CheckIn(inner) => {

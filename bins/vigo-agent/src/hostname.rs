@@ -49,8 +49,7 @@ fn canonical(name: &str) -> Option<String> {
 
 /// The resolver confirms a name that has a domain and begins with what the system calls itself.
 fn choose(system: &str, canonical: Option<&str>) -> Result<Hostname, OwnNameError> {
-    let own: Hostname =
-        system.parse().map_err(|reason| OwnNameError::Refused { name: printable(system), reason })?;
+    let own: Hostname = system.parse().map_err(|reason| OwnNameError::Refused { name: printable(system), reason })?;
     let label = |name: &Hostname| name.as_str().split('.').next().unwrap_or_default().to_owned();
     let qualified = canonical
         .and_then(|name| name.parse::<Hostname>().ok())
@@ -103,7 +102,11 @@ mod tests {
         );
         check("", None, "this machine calls itself ``, which is refused: a hostname may not be empty");
         check("localhost", None, "this machine has no name of its own (it calls itself `localhost`)");
-        check("localhost.localdomain", None, "this machine has no name of its own (it calls itself `localhost.localdomain`)");
+        check(
+            "localhost.localdomain",
+            None,
+            "this machine has no name of its own (it calls itself `localhost.localdomain`)",
+        );
     }
 
     #[test]

@@ -151,7 +151,9 @@ impl Dialled {
             .keep_alive_timeout(Duration::from_secs(10));
         let mut once = Some(TokioIo::new(stream));
         let connector = tower::service_fn(move |_| {
-            future::ready(once.take().ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the connection ended")))
+            future::ready(
+                once.take().ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the connection ended")),
+            )
         });
         let channel = timeout(CONNECT, endpoint.connect_with_connector(connector))
             .await

@@ -117,7 +117,9 @@ impl Pending {
         let text = file(REQUEST)?;
         let request: Request = serde_saphyr::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         let contact = match (&request.root, request.trusted_by) {
-            (Some(pin), Some(trust)) => Some(KnownRoot { pin: pin.parse().map_err(|_| damaged("root".into()))?, trust }),
+            (Some(pin), Some(trust)) => {
+                Some(KnownRoot { pin: pin.parse().map_err(|_| damaged("root".into()))?, trust })
+            }
             _ => None,
         };
         let purpose = Purpose {
@@ -161,8 +163,11 @@ impl Pending {
         put(CSR, hex::encode(&pending.csr).as_bytes())?;
         put(REQUEST, pending.text(&fresh)?.as_bytes())?;
         Self::discard(folder)?;
-        fs::rename(&fresh, folder)
-            .map_err(|source| FileError::Io { action: "create", path: folder.to_owned(), source })?;
+        fs::rename(&fresh, folder).map_err(|source| FileError::Io {
+            action: "create",
+            path: folder.to_owned(),
+            source,
+        })?;
         sync(parent)?;
         Ok(pending)
     }

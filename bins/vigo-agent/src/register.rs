@@ -7,9 +7,7 @@ use rustls::crypto::CryptoProvider;
 use vigo_ca::VerifiedCsr;
 use vigo_ca::tls::{Contact, ContactError, FirstContact, TlsError, TrustedBy};
 use vigo_core::frame::Audience;
-use vigo_core::{
-    EnvoyId, FrameError, Hostname, Notice, OldEnvoy, Pin, Platform, Registration, Takeover, TokenText,
-};
+use vigo_core::{EnvoyId, FrameError, Hostname, Notice, OldEnvoy, Pin, Platform, Registration, Takeover, TokenText};
 
 use crate::answer::{Answer, AnswerError, Asked};
 use crate::line::{self, CallError, DialError, Line};
@@ -253,12 +251,8 @@ fn finish(
 ) -> Result<Registered, RegisterError> {
     let csr = VerifiedCsr::from_der(&pending.csr)
         .map_err(|error| PendingError::Damaged { path: paths.pending(), what: format!("csr: {error}") })?;
-    let asked = Asked {
-        identity: pending.identity.public(),
-        tls_key: csr.key_pin(),
-        root: met.root_pin,
-        now: clock::now(),
-    };
+    let asked =
+        Asked { identity: pending.identity.public(), tls_key: csr.key_pin(), root: met.root_pin, now: clock::now() };
     let answer = Answer::check(answer, &asked)?;
     let enrolment = Enrolment {
         config: Config {

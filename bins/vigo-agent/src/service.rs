@@ -52,10 +52,9 @@ pub fn has_systemd() -> bool {
 /// `Path` for one with a character that would mean something else there.
 pub fn unit(program: &Path, paths: &Paths) -> Result<String, ServiceError> {
     let mut start = quoted(program)?;
-    for (flag, dir, usual) in [
-        ("--config-dir", paths.config_dir(), Paths::CONFIG_DIR),
-        ("--state-dir", paths.state_dir(), Paths::STATE_DIR),
-    ] {
+    for (flag, dir, usual) in
+        [("--config-dir", paths.config_dir(), Paths::CONFIG_DIR), ("--state-dir", paths.state_dir(), Paths::STATE_DIR)]
+    {
         if dir != Path::new(usual) {
             start.push_str(&format!(" {flag} {}", quoted(dir)?));
         }

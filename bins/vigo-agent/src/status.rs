@@ -43,7 +43,13 @@ pub enum ServiceState {
 impl Status {
     /// From what is on disk. `policy` is what the cached bundle says now, whatever was written down of it.
     #[must_use]
-    pub fn new(paths: &Paths, config: &Config, record: Option<Record>, policy: PolicyRecord, service: ServiceState) -> Self {
+    pub fn new(
+        paths: &Paths,
+        config: &Config,
+        record: Option<Record>,
+        policy: PolicyRecord,
+        service: ServiceState,
+    ) -> Self {
         let (last_attempt_at, last_success_at, last_failure, next_check_in_at, revoked_at) = match record {
             Some(r) => (r.last_attempt_at, r.last_success_at, r.last_failure, r.next_check_in_at, r.revoked_at),
             None => (None, None, None, None, None),
@@ -101,15 +107,21 @@ impl Status {
         if let Some(next) = self.next_check_in_at {
             line("Next check-in: ", &stamp::local(next, zone));
         }
-        line("Trusted by: ", match self.trusted_by {
-            Trust::CaPin => "CA pin",
-            Trust::LeafPin => "pin of the server's own key",
-            Trust::FirstUse => "first use (no pin was given; compare with `vigocli ca show`)",
-        });
-        line("Service: ", match self.service {
-            ServiceState::Running => "running",
-            ServiceState::NotRunning => "not running",
-        });
+        line(
+            "Trusted by: ",
+            match self.trusted_by {
+                Trust::CaPin => "CA pin",
+                Trust::LeafPin => "pin of the server's own key",
+                Trust::FirstUse => "first use (no pin was given; compare with `vigocli ca show`)",
+            },
+        );
+        line(
+            "Service: ",
+            match self.service {
+                ServiceState::Running => "running",
+                ServiceState::NotRunning => "not running",
+            },
+        );
         text
     }
 }

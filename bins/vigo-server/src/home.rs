@@ -101,6 +101,7 @@ pub enum HomeError {
 /// The files of a home, made absolute.
 struct Files {
     ca: PathBuf,
+    ca_key: Option<PathBuf>,
     authority: CaFiles,
     leaf: LeafFiles,
     folders: Vec<PathBuf>,
@@ -121,7 +122,8 @@ impl Files {
             signing: ca.with_file_name("signing_key"),
             token: ca.with_file_name("token_key"),
             store: dir.join(&config.store.path),
-            authority: CaFiles::new(ca.clone(), ca_key),
+            authority: CaFiles::new(ca.clone(), ca_key.clone()),
+            ca_key,
             leaf: LeafFiles::new(cert, key),
             ca,
         }
@@ -164,7 +166,8 @@ impl Home {
 
 /// Makes the store of a new fleet beside its place and moves it there, so that a half-made one is never opened.
 async fn create_store(files: &Files) -> Result<RedbStore, HomeError> {
-    if let Some(ca) = [&files.ca, &files.signing, &files.token].into_iter().find(|path| path.exists()) {
+    let parts = [Some(&files.ca), files.ca_key.as_ref(), Some(&files.signing), Some(&files.token)];
+    if let Some(ca) = parts.into_iter().flatten().find(|path| path.exists()) {
         return Err(HomeError::StoreGone { ca: ca.clone(), store: files.store.clone() });
     }
     let io = |path: &Path| {
@@ -207,6 +210,10 @@ fn make_fleet(files: &Files, server: &ServerId, now: UnixTime) -> Result<(), Hom
     for folder in &files.folders {
         files::create_private_dir(folder)?;
     }
+    if let Some(key) = files.ca_key.as_ref().filter(|key| key.exists() && !files.ca.exists()) {
+        // Cut off between the two. Nothing was ever signed with this key: the fleet has not begun.
+        std::fs::remove_file(key).map_err(|source| HomeError::Io { path: key.clone(), source })?;
+    }
     files.authority.load_or_create(server, Serial::from_random(clock::random()), now)?;
     if !files.signing.exists() {
         let secret = ServerSecret::from_seed(&Zeroizing::new(clock::random()));
@@ -231,4 +238,36 @@ fn token_key(files: &Files) -> Result<Zeroizing<[u8; 32]>, HomeError> {
     let mut key = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), &mut *key).map_err(|_| HomeError::TokenKey(files.token.clone()))?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The narrowest place of a first start: the CA's key is written and its certificate is not.
+    #[tokio::test]
+    async fn a_first_start_that_was_cut_off_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::default();
+        let files = Files::of(&config, dir.path());
+        drop(create_store(&files).await.unwrap());
+        files::create_private_dir(&dir.path().join("tls")).unwrap();
+        files::write_new_private(&dir.path().join("tls/ca_key"), b"half").unwrap();
+        let home = Home::open(&config, dir.path()).await.unwrap();
+        let (pin, server) = (home.authority.root().pin, home.server);
+        drop(home);
+        let again = Home::open(&config, dir.path()).await.unwrap();
+        assert_eq!((again.authority.root().pin, again.server), (pin, server));
+    }
+
+    #[tokio::test]
+    async fn a_key_without_its_store_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        files::create_private_dir(&dir.path().join("tls")).unwrap();
+        let key = dir.path().join("tls/ca_key");
+        files::write_new_private(&key, b"of a fleet").unwrap();
+        let error = Home::open(&Config::default(), dir.path()).await.err().unwrap();
+        assert!(matches!(error, HomeError::StoreGone { .. }), "{error}");
+        assert_eq!(std::fs::read(key).unwrap(), b"of a fleet");
+    }
 }

@@ -140,9 +140,10 @@ impl FirstContact {
     fn prove(
         &self,
         cert: &CertificateDer<'_>,
-        valid: HandshakeSignatureValid,
+        signature: Result<HandshakeSignatureValid, Error>,
     ) -> Result<HandshakeSignatureValid, Error> {
         let mut state = self.state();
+        let valid = signature.map_err(|error| state.fail(ContactError::Certificate(error)))?;
         let Some(contact) = state.pending.remove(cert.as_ref()) else {
             return Err(Error::General("a signature for a certificate that was not verified".to_owned()));
         };
@@ -204,8 +205,7 @@ impl ServerCertVerifier for FirstContact {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let valid = verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)?;
-        self.prove(cert, valid)
+        self.prove(cert, verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms))
     }
 
     fn verify_tls13_signature(
@@ -214,8 +214,7 @@ impl ServerCertVerifier for FirstContact {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let valid = verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)?;
-        self.prove(cert, valid)
+        self.prove(cert, verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
