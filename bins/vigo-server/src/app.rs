@@ -8,13 +8,14 @@ use vigo_ca::{CertificateAuthority, PeerIdentity};
 use vigo_core::audit::AuditRecord;
 use vigo_core::record::{EnvoyRecord, Record};
 use vigo_core::store::{Outcome, Store, StoreError, Transaction};
-use vigo_core::{EnvoyId, Pin, ServerId, keyspace};
+use vigo_core::{EnvoyId, ServerId, keyspace};
 use vigo_enroll::rules::Rules;
 use vigo_enroll::script::ScriptValues;
 use vigo_enroll::token::TokenKey;
 use vigo_enroll::{HashPool, Registrar, operate};
 
 use crate::agents::Agents;
+use crate::certificates::Certificates;
 use crate::checkins::CheckIns;
 use crate::clock;
 use crate::config::Config;
@@ -27,8 +28,7 @@ pub(crate) struct App {
     pub(crate) server: ServerId,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) authority: Arc<CertificateAuthority>,
-    pub(crate) leaf_pin: Pin,
-    pub(crate) leaf_not_after: vigo_core::UnixTime,
+    pub(crate) certificates: Certificates,
     pub(crate) registrar: Registrar<dyn Store>,
     pub(crate) token_key: TokenKey,
     pub(crate) hashes: Arc<HashPool>,

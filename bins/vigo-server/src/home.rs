@@ -26,6 +26,10 @@ pub struct Home {
     pub authority: CertificateAuthority,
     /// This server's certificate, with its key.
     pub leaf: ServerLeaf,
+    /// Where that is kept.
+    pub leaf_files: LeafFiles,
+    /// What it is for.
+    pub names: Vec<vigo_ca::SubjectName>,
     /// Signs replies and bundles.
     pub signing: ServerSecret,
     /// Makes token MACs and challenges.
@@ -160,7 +164,8 @@ impl Home {
             warnings.push("there is no CA key (server.tls.ca_key_file): this server enrols nobody".into());
         }
         let store: Arc<dyn Store> = Arc::new(store);
-        Ok(Self { server, store, authority, leaf, signing, fleet_key, public, warnings })
+        let leaf_files = files.leaf;
+        Ok(Self { server, store, authority, leaf, leaf_files, names, signing, fleet_key, public, warnings })
     }
 }
 

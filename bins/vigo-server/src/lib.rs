@@ -3,6 +3,7 @@
 mod admin;
 mod agents;
 mod app;
+mod certificates;
 pub mod check;
 pub mod checkins;
 mod clock;

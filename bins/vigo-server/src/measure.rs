@@ -18,5 +18,5 @@ pub(crate) fn fleet(app: &App) {
     }
     metrics::gauge!("vigo_connections_open").set(app.connections.open() as f64);
     metrics::gauge!("vigo_ca_expires_seconds").set(app.authority.root().not_after.as_secs() as f64);
-    metrics::gauge!("vigo_leaf_expires_seconds").set(app.leaf_not_after.as_secs() as f64);
+    metrics::gauge!("vigo_leaf_expires_seconds").set(app.certificates.leaf().not_after().as_secs() as f64);
 }

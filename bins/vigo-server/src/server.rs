@@ -23,9 +23,10 @@ use vigo_policy::{Catalogue, Stacks};
 use crate::admin::{self, AdminSocket};
 use crate::agents::Agents;
 use crate::app::{self, App};
+use crate::certificates::{self, Certificates, Parts};
 use crate::checkins::CheckIns;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{ApiTls, Config};
 use crate::connections::Connections;
 use crate::fleet::FleetIndex;
 use crate::home::Home;
@@ -42,8 +43,6 @@ pub struct Server {
     app: Arc<App>,
     dir: PathBuf,
     loaded: Revision,
-    grpc_tls: Arc<ArcSwap<rustls::ServerConfig>>,
-    api_tls: Arc<ArcSwap<rustls::ServerConfig>>,
     warnings: Vec<String>,
     flush: Duration,
 }
@@ -105,32 +104,32 @@ impl Builder {
         warnings.extend(stacks.warnings().iter().map(ToString::to_string));
         let catalogue = Catalogue::sign(&stacks, &home.signing, &home.server)?;
 
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let deny = Arc::new(tls::DenySet::new());
         let root = home.authority.root().clone();
-        let grpc_tls = tls::grpc_server_config(
-            Arc::clone(&provider),
-            &home.leaf,
-            std::slice::from_ref(&root),
-            home.server,
-            Arc::clone(&deny),
-        )?;
-        let (api_tls, certificate) = match &config.server.api_tls {
-            None => (tls::web_server_config(provider, &home.leaf)?, WebCertificate::OwnCa),
-            Some(files) => {
-                let chain = std::fs::read_to_string(dir.join(&files.cert_file))
-                    .with_context(|| format!("server.api_tls.cert_file {}", files.cert_file.display()))?;
-                let key = vigo_ca::files::read_private(&dir.join(&files.key_file))?;
-                (tls::public_server_config(provider, &chain, &key)?, WebCertificate::PubliclyTrusted)
-            }
+        let public = config
+            .server
+            .api_tls
+            .as_ref()
+            .map(|files| ApiTls { cert_file: dir.join(&files.cert_file), key_file: dir.join(&files.key_file) });
+        let certificate = if public.is_some() { WebCertificate::PubliclyTrusted } else { WebCertificate::OwnCa };
+        let leaf_pin = home.leaf.pin();
+        let parts = Parts {
+            provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+            server: home.server,
+            root: root.clone(),
+            deny: Arc::clone(&deny),
+            files: home.leaf_files,
+            names: home.names,
+            public,
         };
+        let certificates = Certificates::new(parts, home.leaf)?;
 
         let ports = (config.server.grpc_listen.0.port(), config.server.api_listen.0.port());
         let script = ScriptValues::new(
             &names::with_port(&home.public.host, ports.0),
             &format!("https://{}", names::with_port(&home.public.host, ports.1)),
             root.pin,
-            home.leaf.pin(),
+            leaf_pin,
             certificate,
         )?;
         let authority = Arc::new(home.authority);
@@ -148,8 +147,7 @@ impl Builder {
         });
         let app = Arc::new(App {
             server: home.server,
-            leaf_pin: home.leaf.pin(),
-            leaf_not_after: home.leaf.not_after(),
+            certificates,
             registrar,
             token_key: TokenKey::derive(&home.fleet_key),
             hashes,
@@ -174,15 +172,7 @@ impl Builder {
         });
         let loaded = follow::load(&app).await?;
         seen::load(&app.fleet, app.store.as_ref()).await?;
-        Ok(Server {
-            app,
-            dir,
-            loaded,
-            grpc_tls: Arc::new(ArcSwap::from_pointee(grpc_tls)),
-            api_tls: Arc::new(ArcSwap::from_pointee(api_tls)),
-            warnings,
-            flush,
-        })
+        Ok(Server { app, dir, loaded, warnings, flush })
     }
 }
 
@@ -207,7 +197,7 @@ impl Server {
     /// # Errors
     /// When a port or the admin socket cannot be had.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { app, dir, loaded, grpc_tls, api_tls, warnings, flush } = self;
+        let Self { app, dir, loaded, warnings, flush } = self;
         let stop = CancellationToken::new();
         let background = CancellationToken::new();
         let bind = |name: &str, address: SocketAddr| {
@@ -224,22 +214,23 @@ impl Server {
         let (grpc, api) = (grpc_socket.local_addr()?, api_socket.local_addr()?);
         raise_descriptors();
         let workers = Workers::start(&stop)?;
-        let listener = |name, tls: &Arc<ArcSwap<rustls::ServerConfig>>, router| {
+        let listener = |name, tls, router| {
             Arc::new(Listener {
                 name,
-                tls: Arc::clone(tls),
+                tls,
                 router,
                 connections: Arc::clone(&app.connections),
                 deny: Arc::clone(&app.deny),
             })
         };
         let accepts = [
-            (grpc_socket, listener("grpc", &grpc_tls, grpc::router(&app))),
-            (api_socket, listener("api", &api_tls, http::router(&app))),
+            (grpc_socket, listener("grpc", app.certificates.grpc(), grpc::router(&app))),
+            (api_socket, listener("api", app.certificates.api(), http::router(&app))),
         ];
         let mut tasks: Vec<JoinHandle<()>> =
             accepts.into_iter().map(|(socket, listener)| tokio::spawn(workers.accept(socket, listener))).collect();
         tasks.push(tokio::spawn(admin.serve(admin::router(&app), stop.clone())));
+        tasks.push(tokio::spawn(certificates::run(Arc::clone(&app), background.clone())));
         tasks.push(tokio::spawn(follow::run(Arc::clone(&app), loaded, background.clone())));
         tasks.push(tokio::spawn({
             let (app, stop) = (Arc::clone(&app), background.clone());

@@ -21,11 +21,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 async fn show(State(app): State<Arc<App>>) -> Json<Value> {
-    let root = app.authority.root();
+    let (root, leaf) = (app.authority.root(), app.certificates.leaf());
     Json(json!({
-        "pins": [root.pin.to_string(), app.leaf_pin.to_string()],
+        "pins": [root.pin.to_string(), leaf.pin().to_string()],
         "ca_not_after": rfc3339(root.not_after),
-        "leaf_not_after": rfc3339(app.leaf_not_after),
+        "leaf_not_after": rfc3339(leaf.not_after()),
         "server_id": app.server.to_string(),
         "can_sign": app.authority.can_sign(),
     }))

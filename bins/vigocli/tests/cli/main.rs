@@ -1,5 +1,7 @@
 //! The real binary against a server of the tests' own on a unix socket.
 
+#![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
 mod commands;
 mod confirm;
 mod hostile;
