@@ -43,12 +43,10 @@ pub struct Daemon {
 /// # Panics
 /// When it was not built.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "tests find the programs that were built beside them")]
 fn ours(name: &str) -> PathBuf {
-    let folder = std::env::var_os("VIGO_BIN_DIR").map(PathBuf::from).unwrap_or_else(|| {
-        // target/debug/deps/test-0123 → target/debug
-        std::env::current_exe().unwrap().parent().and_then(|deps| deps.parent()).unwrap().to_owned()
-    });
+    let folder = std::env::current_exe().unwrap();
+    // target/debug/deps/test-0123 → target/debug
+    let folder = folder.parent().and_then(|deps| deps.parent()).unwrap();
     let path = folder.join(name);
     assert!(path.is_file(), "{} is not there: `cargo build --bins` makes it", path.display());
     path

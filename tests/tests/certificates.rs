@@ -1,5 +1,7 @@
 //! Certificates and pins as openssl and curl see them.
 
+#![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Check-ins that no honest agent makes: replayed, reordered, flipped, in another's name, from before a restart.
 
+#![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
 use vigo_core::{CheckIn, ReplyOutcome, Sequence, ServerId, SessionPoint, Signature, SignedCheckIn, wire};
 use vigo_tests::Server;
 use vigo_tests::client::{self, Client, Refusal};

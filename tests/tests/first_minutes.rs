@@ -1,5 +1,7 @@
 //! A newcomer's first minutes: `quickstart`, and the line that it prints, typed into a real shell.
 
+#![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
 use std::path::Path;
 
 use vigo_tests::{Daemon, Machine, Program, Server, needs_tools, sh, until};

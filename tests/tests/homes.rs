@@ -121,6 +121,8 @@ fn a_port_in_use_and_a_home_in_use_are_named() {
     let server = Server::start();
     let second = server.try_run().failed(1);
     assert!(second.contains("another process uses it"), "{second}");
+    let checked = server.check().ok();
+    assert!(checked.contains("good") && checked.contains("a running server has the store"), "{checked}");
     let other = Server::home(&Options::default());
     other.configure(&other.configuration().replace(&other.grpc_port().to_string(), &server.grpc_port().to_string()));
     let said = other.try_run().failed(1);

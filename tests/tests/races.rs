@@ -1,12 +1,12 @@
 //! Many at once for what only one can have.
 
-use vigo_tests::{Machine, Server};
+use vigo_tests::{Machine, Server, Started};
 
 /// Starts all, then waits for all: the exit code of each.
 fn race(machines: &[Machine], server: &Server, token: &str) -> Vec<(i32, String)> {
     let started: Vec<_> =
         machines.iter().map(|machine| machine.bootstrapping(server, &["--token-stdin"]).input(token).start()).collect();
-    started.into_iter().map(|one| one.end()).map(|ended| (ended.code, ended.stderr)).collect()
+    started.into_iter().map(Started::end).map(|ended| (ended.code, ended.stderr)).collect()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn one_machine_that_is_told_twice_at_once_enrols_once() {
     let machine = Machine::new("web1.example.com");
     let started: Vec<_> =
         (0..4).map(|_| machine.bootstrapping(&server, &["--token-stdin", "--force"]).input(&token).start()).collect();
-    let ended: Vec<_> = started.into_iter().map(|one| one.end()).collect();
+    let ended: Vec<_> = started.into_iter().map(Started::end).collect();
     for one in &ended {
         assert!(one.code == 0 || one.stderr.contains("another vigo holds"), "{one:?}");
     }

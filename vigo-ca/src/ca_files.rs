@@ -121,8 +121,7 @@ impl CaFiles {
                 return Err(FileError::Present { path: path.clone() }.into());
             }
         }
-        let made =
-            CertificateAuthority::create(server, serial, now).map_err(|source| self.unusable(source))?;
+        let made = CertificateAuthority::create(server, serial, now).map_err(|source| self.unusable(source))?;
         let key_pem = made.key_pem().ok_or_else(|| CaFilesError::NowhereForKey { cert: self.cert.clone() })?;
         // The key first: a certificate whose key was never written would look like a CA that lost it.
         files::write_new_private(key, key_pem.as_bytes())?;

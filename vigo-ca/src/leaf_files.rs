@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use vigo_core::{Serial, UnixTime};
+use zeroize::Zeroizing;
 
 use crate::ca_files::exists;
 use crate::files::{self, FileError};
@@ -58,6 +59,24 @@ impl LeafFiles {
         Self { cert: cert.into(), key: key.into() }
     }
 
+    /// Loads the certificate; `None` where there is none yet. Nothing is written.
+    ///
+    /// # Errors
+    /// With the file and the next step: it is unreadable, open to others, without its key, or another authority's.
+    pub fn load(&self, authority: &CertificateAuthority) -> Result<Option<ServerLeaf>, LeafFilesError> {
+        if !exists(&self.cert)? {
+            return Ok(None);
+        }
+        let Some(key) = self.read_key()? else {
+            return Err(LeafFilesError::NoKey { cert: self.cert.clone(), key: self.key.clone() });
+        };
+        let leaf = ServerLeaf::load(&files::read_public(&self.cert)?, &key).map_err(|source| self.unusable(source))?;
+        if !leaf.is_issued_by(authority) {
+            return Err(LeafFilesError::OtherAuthority { cert: self.cert.clone() });
+        }
+        Ok(Some(leaf))
+    }
+
     /// Loads the certificate, and issues another for the same key when it is time or a name is missing. Makes the key
     /// when neither file is there. An authority without a key keeps what is there as long as it is good.
     ///
@@ -70,31 +89,28 @@ impl LeafFiles {
         serial: Serial,
         now: UnixTime,
     ) -> Result<ServerLeaf, LeafFilesError> {
-        let failed = |source| {
-            let file = if matches!(source, LeafError::Key(_)) { &self.key } else { &self.cert };
-            LeafFilesError::Leaf { file: file.clone(), source }
-        };
-        let (has_cert, has_key) = (exists(&self.cert)?, exists(&self.key)?);
-        if has_cert && !has_key {
-            return Err(LeafFilesError::NoKey { cert: self.cert.clone(), key: self.key.clone() });
-        }
-        let key = if has_key { Some(files::read_private(&self.key)?) } else { None };
-        let key = key.as_ref().map(|key| key.as_str());
-        if let (true, Some(key)) = (has_cert, key) {
-            let leaf = ServerLeaf::load(&files::read_public(&self.cert)?, key).map_err(failed)?;
-            if !leaf.is_issued_by(authority) {
-                return Err(LeafFilesError::OtherAuthority { cert: self.cert.clone() });
-            }
+        if let Some(leaf) = self.load(authority)? {
             let good = now <= leaf.not_after();
             if !leaf.needs_renewal(names, now) || (!authority.can_sign() && good) {
                 return Ok(leaf);
             }
         }
-        let leaf = authority.issue_leaf(names, key, serial, now).map_err(failed)?;
+        let key = self.read_key()?;
+        let leaf = authority.issue_leaf(names, key.as_ref().map(|key| key.as_str()), serial, now);
+        let leaf = leaf.map_err(|source| self.unusable(source))?;
         if key.is_none() {
             files::write_new_private(&self.key, leaf.key_pem().as_bytes())?;
         }
         files::replace_private(&self.cert, leaf.cert_pem().as_bytes())?;
         Ok(leaf)
+    }
+
+    fn read_key(&self) -> Result<Option<Zeroizing<String>>, FileError> {
+        if exists(&self.key)? { files::read_private(&self.key).map(Some) } else { Ok(None) }
+    }
+
+    fn unusable(&self, source: LeafError) -> LeafFilesError {
+        let file = if matches!(source, LeafError::Key(_)) { &self.key } else { &self.cert };
+        LeafFilesError::Leaf { file: file.clone(), source }
     }
 }

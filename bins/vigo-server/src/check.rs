@@ -11,7 +11,8 @@ use crate::home::Home;
 /// Checks configuration, files, store and policies; gives the lines to print.
 ///
 /// # Errors
-/// With the first thing that is wrong, as a start would say it. A home that was never started is not made.
+/// With the first thing that is wrong, as a start would say it. A home that was never started is not made, and nothing
+/// in one is changed.
 pub async fn run(path: &Path) -> anyhow::Result<String> {
     let config = Config::read(path)?;
     let dir = Config::home_of(path);
@@ -19,15 +20,17 @@ pub async fn run(path: &Path) -> anyhow::Result<String> {
     if !store.exists() && !dir.join(&config.server.tls.ca_file).exists() {
         return Ok(format!("{}: good; the first start makes the fleet", path.display()));
     }
-    let home = Home::open(&config, &dir).await?;
-    app::rules(&config, home.store.as_ref()).await.context("the enrolment rules")?;
+    let checked = Home::check(&config, &dir).await?;
+    if let Some(store) = &checked.store {
+        app::rules(&config, store).await.context("the enrolment rules")?;
+    }
     let stacks = vigo_policy::Stacks::load(&dir.join(&config.stacks.dir))?;
     let mut lines = vec![
         format!("{}: good", path.display()),
-        format!("fleet {}", home.server),
-        format!("CA    {}", home.authority.root().pin),
+        format!("fleet {}", checked.server),
+        format!("CA    {}", checked.ca_pin),
     ];
-    lines.extend(home.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(checked.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.extend(stacks.warnings().iter().map(|warning| format!("warning: {warning}")));
     Ok(lines.join("\n"))
 }

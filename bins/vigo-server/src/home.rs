@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vigo_ca::files::{self, FileError};
 use vigo_ca::{CaFiles, CaFilesError, CertificateAuthority, LeafFiles, LeafFilesError, ServerLeaf};
-use vigo_core::store::{Outcome, RedbStore, Store, StoreError, Transaction};
+use vigo_core::store::{OpenError, Outcome, RedbStore, Store, StoreError, Transaction};
 use vigo_core::{KeyError, Serial, ServerId, ServerSecret, UnixTime, keyspace};
 use zeroize::Zeroizing;
 
@@ -102,6 +102,48 @@ pub enum HomeError {
     },
 }
 
+/// What [`Home::check`] found.
+pub struct Checked {
+    /// The fleet.
+    pub server: ServerId,
+    /// The pin of its CA.
+    pub ca_pin: vigo_core::Pin,
+    /// The store, unless a running server has it.
+    pub store: Option<RedbStore>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// What a home's files hold besides the store and the server's certificate.
+struct Keys {
+    authority: CertificateAuthority,
+    signing: ServerSecret,
+    fleet_key: Zeroizing<[u8; 32]>,
+    public: names::Public,
+    names: Vec<vigo_ca::SubjectName>,
+}
+
+impl Keys {
+    fn load(files: &Files, config: &Config, server: &ServerId, now: UnixTime) -> Result<Self, HomeError> {
+        let authority = files.authority.load(server, now)?.with_validity(config.bootstrap.cert_validity.0);
+        let signing = read_key(&files.signing, &files.store)?;
+        let signing = ServerSecret::from_pem(&signing)
+            .map_err(|source| HomeError::Key { path: files.signing.clone(), source })?;
+        let fleet_key = token_key(files)?;
+        let public = names::public(&config.server).map_err(HomeError::Name)?;
+        let names = names::all(&config.server, &public).map_err(HomeError::Name)?;
+        Ok(Self { authority, signing, fleet_key, public, names })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.public.warning.clone().into_iter().collect();
+        if !self.authority.can_sign() {
+            warnings.push("there is no CA key (server.tls.ca_key_file): this server enrols nobody".into());
+        }
+        warnings
+    }
+}
+
 /// The files of a home, made absolute.
 struct Files {
     ca: PathBuf,
@@ -151,22 +193,47 @@ impl Home {
                 return Err(StoreError::Unavailable("the new fleet could not be noted".into()).into());
             }
         }
-        let authority = files.authority.load(&server, now)?.with_validity(config.bootstrap.cert_validity.0);
-        let signing = read_key(&files.signing, &files.store)?;
-        let signing = ServerSecret::from_pem(&signing)
-            .map_err(|source| HomeError::Key { path: files.signing.clone(), source })?;
-        let fleet_key = token_key(&files)?;
-        let public = names::public(&config.server).map_err(HomeError::Name)?;
-        let names = names::all(&config.server, &public).map_err(HomeError::Name)?;
+        let keys = Keys::load(&files, config, &server, now)?;
+        let warnings = keys.warnings();
+        let Keys { authority, signing, fleet_key, public, names } = keys;
         let leaf = files.leaf.load_or_issue(&authority, &names, Serial::from_random(clock::random()), now)?;
-        let mut warnings: Vec<String> = public.warning.clone().into_iter().collect();
-        if !authority.can_sign() {
-            warnings.push("there is no CA key (server.tls.ca_key_file): this server enrols nobody".into());
-        }
         let store: Arc<dyn Store> = Arc::new(store);
         let leaf_files = files.leaf;
         Ok(Self { server, store, authority, leaf, leaf_files, names, signing, fleet_key, public, warnings })
     }
+}
+
+impl Home {
+    /// Reads a home that was started before, and changes nothing in it. A running server has its store to itself; then
+    /// all the rest is read.
+    ///
+    /// # Errors
+    /// As [`Home::open`].
+    pub async fn check(config: &Config, dir: &Path) -> Result<Checked, HomeError> {
+        let files = Files::of(config, dir);
+        let (store, server) = match RedbStore::open(&files.store) {
+            Ok(store) => {
+                let server = fleet_id(&store, &files).await?;
+                (Some(store), server)
+            }
+            Err(error @ OpenError::InUse { .. }) => (None, fleet_of(&files.ca)?.ok_or(error)?),
+            Err(error) => return Err(error.into()),
+        };
+        let keys = Keys::load(&files, config, &server, clock::now())?;
+        files.leaf.load(&keys.authority)?;
+        let mut warnings = keys.warnings();
+        if store.is_none() {
+            warnings.push("a running server has the store: it was not read".into());
+        }
+        Ok(Checked { server, ca_pin: keys.authority.root().pin, store, warnings })
+    }
+}
+
+/// The fleet that a CA's certificate names.
+fn fleet_of(ca: &Path) -> Result<Option<ServerId>, HomeError> {
+    let text = files::read_public(ca)?;
+    let certificate = vigo_ca::pem::certificates(&text).ok().and_then(|found| found.into_iter().next());
+    Ok(certificate.and_then(|der| vigo_ca::Root::from_der(&der).ok()).and_then(|root| root.server))
 }
 
 /// Makes the store of a new fleet beside its place and moves it there, so that a half-made one is never opened.
