@@ -166,13 +166,21 @@ pub(crate) mod tests {
                 "envoy_id: 07070707-0707-4707-8707-070707070707",
                 "server: fleet.example.com:1530",
                 "api_addr: https://fleet.example.com:8443",
-                "server_id: 09090909090909090909090909090909",
+                "server_id: \"09090909090909090909090909090909\"",
                 "hostname: web3.example.com",
                 "interval: 300s",
                 "identity: envoys/07070707-0707-4707-8707-070707070707",
                 "trusted_by: ca-pin",
             ]
         );
+    }
+
+    #[test]
+    fn names_that_yaml_reads_as_something_else_are_names() {
+        for name in ["null", "true", "no", "1e5", "123456789012", "0xffffffffff", "inf", "2026-01-01"] {
+            let config = Config { hostname: name.parse().unwrap(), ..sample() };
+            assert_eq!(Config::parse(&config.text().unwrap()), Ok(config), "{name}");
+        }
     }
 
     #[track_caller]
