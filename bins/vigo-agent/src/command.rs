@@ -208,7 +208,10 @@ fn bootstrapped(done: Bootstrapped, paths: &Paths) -> Result<(), Failure> {
             note(&format!("only root may install a service. Start the agent yourself, now and at boot:\n  {daemon}"));
         }
     }
-    checked_in.map_or(Ok(()), told)
+    let Some(mut checked_in) = checked_in else { return Ok(()) };
+    // What was said with the registration is not said twice.
+    checked_in.notices.retain(|(code, _)| registered.notices.iter().all(|notice| notice.code != *code));
+    told(checked_in)
 }
 
 /// What a check-in came to.

@@ -71,7 +71,8 @@ pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Res
         let mut out = io::stdout().lock();
         writeln!(out, "The next machine, as root (a token for any one hostname: one use, until {expires}):\n")?;
         writeln!(out, "  {}\n", running.one_liner(&token))?;
-        writeln!(out, "On this very machine it needs a name of its own: add --hostname next.example.com\n")?;
+        writeln!(out, "On this very machine it needs a name of its own: add --hostname next.example.com")?;
+        writeln!(out, "Where you are root already, leave `sudo` out\n")?;
         let config = config_path.display();
         writeln!(out, "Operators:  vigocli --config {config} envoys list")?;
         writeln!(out, "Web page:   not in this version; its address will be {}", running.api_url())?;
@@ -123,7 +124,31 @@ fn prepare(quickstart: &Quickstart) -> anyhow::Result<PathBuf> {
         file.sync_all()
     });
     written.with_context(|| format!("cannot write {}", path.display()))?;
+    prepare_stacks(&dir.join("stacks"))?;
     Ok(path)
+}
+
+/// A first policy, so that an operator sees where one goes and how it reaches an envoy.
+fn prepare_stacks(dir: &Path) -> anyhow::Result<()> {
+    if dir.exists() {
+        return Ok(());
+    }
+    let files = [
+        (
+            "envoys.vgo",
+            "# Which policy an envoy gets: the first block whose pattern takes its hostname.\nenvoys:\n  - match: '*'\n    configcrates: [base]\n",
+        ),
+        (
+            "configcrates/base.vgo",
+            "# A named set of resources. This version carries, verifies and counts them; it does not apply them yet.\nname: base\nresources:\n  - name: motd\n    type: file\n    state: present\n    path: /etc/motd\n    content: Managed by Vigo\n",
+        ),
+    ];
+    std::fs::create_dir_all(dir.join("configcrates")).with_context(|| format!("cannot make {}", dir.display()))?;
+    for (name, text) in files {
+        let path = dir.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Enrols this host by the agent itself, over loopback, under the name that the agent finds for it.
