@@ -101,8 +101,9 @@ fn clocks_are_read_in_one_file_of_a_program() {
 
 #[test]
 fn one_file_reads_pem() {
+    let used = ["rustls_pemfile::", "use rustls_pemfile"];
     let sources = rust().filter(|source| source.path != "vigo-ca/src/pem.rs");
-    nothing(&sources.flat_map(|source| lines_with(&source, &["rustls_pemfile"])).collect::<Vec<_>>());
+    nothing(&sources.flat_map(|source| lines_with(&source, &used)).collect::<Vec<_>>());
 }
 
 /// The text files that git keeps; outside of a clone, those with code and words in them.
@@ -124,7 +125,11 @@ fn has_path(text: &str, folder: &str) -> bool {
 
 #[test]
 fn nothing_tells_of_the_place_where_it_was_written() {
-    let private = |line: &str| has_path(line, "/root/") || has_path(line, "/home/");
+    // `/root/token` is where an example of ours has an operator put a token.
+    let private = |line: &str| {
+        let line = line.replace("/root/token", "");
+        has_path(&line, "/root/") || has_path(&line, "/home/")
+    };
     let sources = kept().into_iter().filter(|source| source.path != "tests/tests/workspace.rs");
     let found = sources.flat_map(|Source { path, text }| {
         let lines = text.lines().enumerate().filter(|(_, line)| private(line));
