@@ -83,6 +83,10 @@ pub enum CidrError {
 }
 
 impl Cidr {
+    pub(crate) fn net(&self) -> IpNet {
+        self.0
+    }
+
     /// Whether the address lies in the network. IPv4 and IPv6 never match each other.
     #[must_use]
     pub fn contains(&self, addr: ClientAddr) -> bool {

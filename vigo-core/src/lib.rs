@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod addr;
+mod cidr_set;
 mod hostname;
 mod id;
 mod key;
@@ -38,6 +39,7 @@ mod wire {
 }
 
 pub use addr::{Cidr, CidrError, ClientAddr};
+pub use cidr_set::CidrSet;
 pub use admission::{Admission, IssueError, IssuedCertificate, Issuer};
 pub use bundle::{Bundle, Configcrate, PolicyState, Resource, SignedBundle, Value, VerifiedBundle};
 pub use challenge::{Challenge, ChallengeKey};
@@ -47,7 +49,7 @@ pub use hostname::{Hostname, HostnameError};
 pub use id::{ApprovalId, EnvoyId, Epoch, IdError, RequestId, Sequence, Serial, ServerId, TokenId};
 pub use key::{IdentityKey, IdentitySecret, KeyError, ServerKey, ServerSecret, Signature};
 pub use pattern::{Breadth, HostPattern, HostPatternError};
-pub use pattern_set::{PatternSet, PatternSetError};
+pub use pattern_set::PatternSet;
 pub use pin::{Pin, PinError};
 pub use platform::Platform;
 pub use registration::{

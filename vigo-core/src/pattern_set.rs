@@ -1,81 +1,171 @@
 use std::collections::HashMap;
+use std::ops::Range;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use crate::{HostPattern, Hostname};
 
-use crate::{Breadth, HostPattern, Hostname};
+mod anchors;
+mod grams;
+
+use anchors::{Anchored, Ends};
+use grams::Grams;
 
 /// Many patterns, compiled once; a look-up gives the indices of all that match, in ascending order.
+///
+/// What a look-up costs depends on the name's length and on how many patterns match, hardly on how many there are: each
+/// pattern lies under something literal that a name must have to match it.
+///
+/// - No wildcard: under the whole of it.
+/// - Else under its two ends, the literals before its first and after its last wildcard (either may be empty), unless
+///   many patterns share these two.
+/// - Else under up to eight characters of a literal between two wildcards, those that the fewest patterns have.
+///
+/// Whatever a name is found under is then matched in full, so the tables may err on the side of finding too much.
 ///
 /// ```
 /// use vigo_core::{HostPattern, PatternSet};
 /// let patterns: Vec<HostPattern> = ["*.example.com", "web1.example.com", "db*"].map(|p| p.parse().unwrap()).into();
-/// let set = PatternSet::new(&patterns).unwrap();
+/// let set = PatternSet::new(&patterns);
 /// assert_eq!(set.matches(&"web1.example.com".parse().unwrap()), [0, 1]);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PatternSet {
-    exact: HashMap<Box<str>, Vec<usize>>,
-    globs: GlobSet,
-    indices: Vec<usize>,
+    groups: Vec<Group>,
+    /// Of all groups, group by group, each in ascending order.
+    indices: Vec<u32>,
+    whole: HashMap<u64, Head>,
+    ends: Ends,
+    anchored: HashMap<Anchored, Head>,
+    grams: Grams,
 }
 
-/// The patterns could not be compiled together: they are too many or too long for the automaton's limits.
-#[derive(Debug, thiserror::Error)]
-#[error("the patterns cannot be compiled together: {0}")]
-pub struct PatternSetError(#[from] globset::Error);
+/// The patterns of one text.
+#[derive(Clone, Debug)]
+struct Group {
+    pattern: HostPattern,
+    indices: Range<u32>,
+    /// The next group under the same key.
+    next: Head,
+}
+
+/// The first group under a key, if there is one.
+type Head = Option<Number>;
+
+/// A group's place in the table, plus one: an `Option` of it takes no more room.
+type Number = std::num::NonZeroU32;
+
+/// Patterns that share their ends are looked for by what is between these when there are more of them than this.
+const CROWD: u32 = 4;
 
 impl PatternSet {
     /// Compiles the patterns. Index `i` of every answer is the `i`-th of them.
     ///
-    /// # Errors
-    /// When the automaton of the patterns with wildcards would pass the regex engine's size limit.
-    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a HostPattern>) -> Result<Self, PatternSetError> {
-        let mut exact: HashMap<Box<str>, Vec<usize>> = HashMap::new();
-        let mut globs = GlobSetBuilder::new();
-        let mut indices = Vec::new();
-        for (index, pattern) in patterns.into_iter().enumerate() {
-            if pattern.breadth() == Breadth::One {
-                exact.entry(pattern.as_str().into()).or_default().push(index);
-            } else {
-                let glob = pattern.as_str().replace('?', "[!.]").replace('*', "?*");
-                globs.add(GlobBuilder::new(&glob).build()?);
-                indices.push(index);
+    /// # Panics
+    /// With more than `u32::MAX` patterns.
+    #[must_use]
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a HostPattern>) -> Self {
+        let mut texts: Vec<(&HostPattern, u32)> = patterns
+            .into_iter()
+            .enumerate()
+            .map(|(index, pattern)| (pattern, u32::try_from(index).expect("fewer than 2^32 patterns")))
+            .collect();
+        texts.sort_unstable();
+        let indices: Vec<u32> = texts.iter().map(|(_, index)| *index).collect();
+        let mut groups: Vec<Group> = Vec::new();
+        for (at, (pattern, _)) in (0..).zip(&texts) {
+            match groups.last_mut() {
+                Some(group) if group.pattern == **pattern => group.indices.end = at + 1,
+                _ => groups.push(Group { pattern: (*pattern).clone(), indices: at..at + 1, next: None }),
             }
         }
-        Ok(Self { exact, globs: globs.build()?, indices })
+        groups.shrink_to_fit();
+        let mut set = Self {
+            groups,
+            indices,
+            whole: HashMap::new(),
+            ends: Ends::default(),
+            anchored: HashMap::new(),
+            grams: Grams::default(),
+        };
+        set.sort_in();
+        set
+    }
+
+    /// Puts each group under its key.
+    fn sort_in(&mut self) {
+        let mut sharing: HashMap<Anchored, u32> = HashMap::new();
+        let mut having: HashMap<u64, u32> = HashMap::new();
+        for group in &self.groups {
+            let text = group.pattern.as_str();
+            if let Some(ends) = Anchored::of(text) {
+                *sharing.entry(ends).or_default() += 1;
+                for gram in grams::of(text) {
+                    *having.entry(gram.key()).or_default() += 1;
+                }
+            }
+        }
+        for at in 0..self.groups.len() {
+            let group = &mut self.groups[at];
+            let number = u32::try_from(at + 1).ok().and_then(Number::new).expect("fewer than 2^32 patterns");
+            let text = group.pattern.as_str();
+            let head = match Anchored::of(text) {
+                None => self.whole.entry(anchors::forward(text)).or_default(),
+                Some(ends) => {
+                    let together = sharing[&ends];
+                    let rarest = grams::of(text).min_by_key(|gram| having[&gram.key()]);
+                    match rarest.filter(|gram| together > CROWD && having[&gram.key()] < together) {
+                        Some(gram) => self.grams.head(gram),
+                        None => {
+                            self.ends.add(text);
+                            self.anchored.entry(ends).or_default()
+                        }
+                    }
+                }
+            };
+            group.next = head.replace(number);
+        }
+        self.whole.shrink_to_fit();
+        self.anchored.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.grams.shrink_to_fit();
     }
 
     /// The indices of all patterns that take `name`, in ascending order.
     #[must_use]
     pub fn matches(&self, name: &Hostname) -> Vec<usize> {
-        let exact = self.exact.get(name.as_str()).map_or(&[][..], Vec::as_slice);
-        let globs = self.globs.matches(name.as_str());
-        let mut found: Vec<usize> = exact.iter().copied().chain(globs.into_iter().map(|g| self.indices[g])).collect();
+        let mut found: Vec<u32> = Vec::new();
+        let text = name.as_str();
+        self.take(self.whole.get(&anchors::forward(text)), name, &mut found);
+        self.ends.pairs(text, |ends| self.take(self.anchored.get(&ends), name, &mut found));
+        self.grams.found_in(text, |head| self.take(Some(head), name, &mut found));
         found.sort_unstable();
-        found
+        // A name may hold the same characters twice.
+        found.dedup();
+        found.into_iter().map(|index| index as usize).collect()
+    }
+
+    fn take(&self, head: Option<&Head>, name: &Hostname, found: &mut Vec<u32>) {
+        let mut next = head.copied().flatten();
+        while let Some(number) = next {
+            let group = &self.groups[number.get() as usize - 1];
+            if group.pattern.matches(name) {
+                found.extend_from_slice(&self.indices[group.indices.start as usize..group.indices.end as usize]);
+            }
+            next = group.next;
+        }
+    }
+
+    /// The number of patterns.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn name() -> impl Strategy<Value = String> {
-        "[ab1]{1,4}(\\.[ab1]{1,4}){0,3}".prop_filter("no address", |n| n.parse::<Hostname>().is_ok())
-    }
-
-    fn pattern() -> impl Strategy<Value = String> {
-        "[ab1*?]{1,4}(\\.[ab1*?]{1,4}){0,2}".prop_filter("no address", |p| p.parse::<HostPattern>().is_ok())
-    }
-
-    proptest! {
-        #[test]
-        fn agrees_with_each_pattern_alone(patterns in prop::collection::vec(pattern(), 0..8), name in name()) {
-            let patterns: Vec<HostPattern> = patterns.iter().map(|p| p.parse().unwrap()).collect();
-            let name: Hostname = name.parse().unwrap();
-            let expected: Vec<usize> = (0..patterns.len()).filter(|&i| patterns[i].matches(&name)).collect();
-            prop_assert_eq!(PatternSet::new(&patterns).unwrap().matches(&name), expected);
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use vigo_core::record::ApprovedRecord;
 use vigo_core::store::Revision;
-use vigo_core::{Cidr, ClientAddr, HostPattern, Hostname, PatternSet, PatternSetError};
+use vigo_core::{Cidr, CidrSet, ClientAddr, HostPattern, Hostname, PatternSet};
 
 /// Hosts of these names, from these networks, enrol with no token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +39,6 @@ impl TrustedRule {
     #[must_use]
     pub fn cidrs(&self) -> &[Cidr] {
         &self.cidrs
-    }
-
-    pub(crate) fn covers(&self, from: ClientAddr) -> bool {
-        self.cidrs.iter().any(|cidr| cidr.contains(from))
     }
 }
 
@@ -92,35 +88,29 @@ impl FromStr for Reenroll {
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub(crate) trusted: Arc<[TrustedRule]>,
-    trusted_set: Arc<PatternSet>,
+    trusted_names: Arc<PatternSet>,
+    trusted_networks: Arc<CidrSet>,
     pub(crate) approved: Arc<[(Arc<ApprovedRecord>, Revision)]>,
-    approved_set: Arc<PatternSet>,
+    approved_names: Arc<PatternSet>,
     pub(crate) reenroll: Reenroll,
 }
 
 impl Rules {
     /// Compiles the rules. `approved` has each record with the commit that wrote it, so that a registration admitted by
     /// one can demand that it is still there.
-    ///
-    /// # Errors
-    /// When the patterns cannot be compiled together.
-    pub fn new(
-        trusted: Vec<TrustedRule>,
-        approved: Vec<(ApprovedRecord, Revision)>,
-        reenroll: Reenroll,
-    ) -> Result<Self, PatternSetError> {
-        let trusted_set = Arc::new(PatternSet::new(trusted.iter().map(TrustedRule::pattern))?);
-        let (approved, approved_set) = compile(approved)?;
-        Ok(Self { trusted: trusted.into(), trusted_set, approved, approved_set, reenroll })
+    #[must_use]
+    pub fn new(trusted: Vec<TrustedRule>, approved: Vec<(ApprovedRecord, Revision)>, reenroll: Reenroll) -> Self {
+        let trusted_names = Arc::new(PatternSet::new(trusted.iter().map(TrustedRule::pattern)));
+        let trusted_networks = Arc::new(CidrSet::new(trusted.iter().map(TrustedRule::cidrs)));
+        let (approved, approved_names) = compile(approved);
+        Self { trusted: trusted.into(), trusted_names, trusted_networks, approved, approved_names, reenroll }
     }
 
     /// The same rules with other approved patterns.
-    ///
-    /// # Errors
-    /// When the patterns cannot be compiled together.
-    pub fn with_approved(&self, approved: Vec<(ApprovedRecord, Revision)>) -> Result<Self, PatternSetError> {
-        let (approved, approved_set) = compile(approved)?;
-        Ok(Self { approved, approved_set, ..self.clone() })
+    #[must_use]
+    pub fn with_approved(&self, approved: Vec<(ApprovedRecord, Revision)>) -> Self {
+        let (approved, approved_names) = compile(approved);
+        Self { approved, approved_names, ..self.clone() }
     }
 
     /// What may replace an envoy.
@@ -129,23 +119,28 @@ impl Rules {
         self.reenroll
     }
 
-    /// Which trusted rules have a pattern that takes the name.
-    pub(crate) fn trusted_for(&self, name: &Hostname) -> Vec<usize> {
-        self.trusted_set.matches(name)
+    /// The first trusted rule whose pattern takes the name and one of whose networks the address lies in.
+    pub(crate) fn trusted_for(&self, name: &Hostname, from: ClientAddr) -> Option<usize> {
+        let networks = self.trusted_networks.matches(from);
+        if networks.is_empty() {
+            return None;
+        }
+        // Both in ascending order.
+        self.trusted_names.matches(name).into_iter().find(|index| networks.binary_search(index).is_ok())
     }
 
-    /// Which approved patterns take the name.
-    pub(crate) fn approved_for(&self, name: &Hostname) -> Vec<usize> {
-        self.approved_set.matches(name)
+    /// The first approved pattern that takes the name.
+    pub(crate) fn approved_for(&self, name: &Hostname) -> Option<usize> {
+        self.approved_names.matches(name).first().copied()
     }
 }
 
 type Approved = Arc<[(Arc<ApprovedRecord>, Revision)]>;
 
-fn compile(approved: Vec<(ApprovedRecord, Revision)>) -> Result<(Approved, Arc<PatternSet>), PatternSetError> {
-    let set = PatternSet::new(approved.iter().map(|(record, _)| &record.pattern))?;
+fn compile(approved: Vec<(ApprovedRecord, Revision)>) -> (Approved, Arc<PatternSet>) {
+    let set = PatternSet::new(approved.iter().map(|(record, _)| &record.pattern));
     let approved = approved.into_iter().map(|(record, revision)| (Arc::new(record), revision)).collect();
-    Ok((approved, Arc::new(set)))
+    (approved, Arc::new(set))
 }
 
 #[cfg(test)]

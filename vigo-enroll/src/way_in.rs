@@ -127,11 +127,11 @@ pub(crate) fn proof(request: &Request, fact: &ProofFact) -> Result<EnvoyId, Lost
     }
 }
 
-/// The first trusted rule, else the first approved pattern. The automaton finds it; the others are walked through only
+/// The first trusted rule, else the first approved pattern. The tables find it; the others are walked through only
 /// to write down why they lost.
 fn patterns(request: &Request, rules: &Rules, trace: &mut Trace) -> Option<RuleId> {
-    let trusted = rules.trusted_for(&request.hostname).into_iter().find(|&i| rules.trusted[i].covers(request.from));
-    let approved = if trusted.is_some() { None } else { rules.approved_for(&request.hostname).first().copied() };
+    let trusted = rules.trusted_for(&request.hostname, request.from);
+    let approved = if trusted.is_some() { None } else { rules.approved_for(&request.hostname) };
     if trace.is_kept() {
         for (i, rule) in rules.trusted.iter().enumerate() {
             match trusted {

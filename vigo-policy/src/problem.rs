@@ -40,10 +40,6 @@ impl fmt::Display for Problem {
 pub struct StackErrors(Vec<Problem>);
 
 impl StackErrors {
-    pub(crate) fn one(problem: Problem) -> Self {
-        Self(vec![problem])
-    }
-
     /// Each problem, in the order of files and lines.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
@@ -130,7 +126,7 @@ impl Report {
     }
 }
 
-pub(crate) fn whole(file: &Path, message: impl Into<String>, help: impl Into<String>) -> Problem {
+fn whole(file: &Path, message: impl Into<String>, help: impl Into<String>) -> Problem {
     Problem { file: file.to_owned(), position: None, message: message.into(), help: help.into() }
 }
 

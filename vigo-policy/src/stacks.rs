@@ -7,7 +7,7 @@ use vigo_core::{Bundle, HostPattern, Hostname, PatternSet};
 use crate::draft::{Block, Draft};
 use crate::files::{self, Source};
 use crate::order::report_cycles;
-use crate::problem::{Problem, Report, StackErrors, whole};
+use crate::problem::{Problem, Report, StackErrors};
 use crate::resolve::{Resolver, report_unknown, warn_shadowed};
 
 /// A stacks directory, read and resolved: every match block with the bundle that its hosts get.
@@ -72,7 +72,7 @@ impl Stacks {
         let draft = files::draft(sources, &mut report);
         report_unknown(&draft, &mut report);
         report_cycles(&draft.configcrates, &mut report);
-        let table = table(&draft, &mut report)?;
+        let table = table(&draft, &mut report);
         let mut resolver = Resolver { draft: &draft, report: &mut report, seen: HashSet::new() };
         let hostcrates = draft.blocks.iter().map(|block| resolver.hostcrate(block)).collect();
         Ok(Self { hostcrates, table: Arc::new(table), warnings: report.finish()? })
@@ -101,13 +101,10 @@ impl Stacks {
     }
 }
 
-fn table(draft: &Draft, report: &mut Report) -> Result<Table, StackErrors> {
-    let patterns = PatternSet::new(draft.blocks.iter().flat_map(|block| &block.patterns)).map_err(|error| {
-        let help = "use fewer patterns with wildcards, or shorter ones";
-        StackErrors::one(whole(Path::new("envoys.vgo"), error.to_string(), help))
-    })?;
+fn table(draft: &Draft, report: &mut Report) -> Table {
+    let patterns = PatternSet::new(draft.blocks.iter().flat_map(|block| &block.patterns));
     let owned = |(number, block): (usize, &Block)| vec![number; block.patterns.len()];
     let owners: Vec<usize> = draft.blocks.iter().enumerate().flat_map(owned).collect();
     warn_shadowed(&draft.blocks, &patterns, &owners, report);
-    Ok(Table { patterns, owners })
+    Table { patterns, owners }
 }

@@ -103,5 +103,5 @@ pub(crate) async fn rules(config: &Config, store: &dyn Store) -> anyhow::Result<
         ReenrollMode::Token => Reenroll::Token,
         ReenrollMode::Any => Reenroll::Any,
     };
-    Ok(Rules::new(trusted, approved, reenroll)?)
+    Ok(Rules::new(trusted, approved, reenroll))
 }

@@ -68,12 +68,15 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
                 None => RequestFact::Unused,
             };
             let read = self.read(request).await?;
-            let grant = self.decide(&read, &rules)?;
+            let grant = match self.decide(&read, &rules) {
+                Ok(grant) => grant,
+                Err(reason) => return self.refused(reason, &read.facts).await,
+            };
             let approved = match grant.way_in() {
                 RuleId::Approved(id) => match self.approved(id, &rules).await? {
                     Some(revision) => Some((*id, revision)),
                     None => {
-                        rules = self.without(*id, &rules)?;
+                        rules = Self::without(*id, &rules);
                         continue;
                     }
                 },
@@ -83,12 +86,16 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
             let plan = Plan::new(record, &grant, &read)?;
             let certificate = self.issued.as_ref().map(|issued| issued.der.as_slice()).unwrap_or_default();
             let transaction = plan.transaction(self.verified, certificate, approved, &read, self.dice.audit)?;
-            self.plan = Some(plan);
+            // Somebody was faster, or nobody knows: what the store has now decides. All that is drawn stays the same, so a
+            // lost commit that comes through late and the next attempt can never both happen; and of them it is never
+            // the one that met a conflict.
             match self.registrar.store.commit(transaction).await? {
-                Outcome::Committed(_) => return self.enrolled(),
-                // Somebody was faster, or nobody knows: what the store has now decides. All that is drawn stays the
-                // same, so a lost commit that comes through late and the next attempt can never both happen.
-                Outcome::Conflict | Outcome::Unknown => {}
+                Outcome::Committed(_) => {
+                    self.plan = Some(plan);
+                    return self.enrolled();
+                }
+                Outcome::Unknown => self.plan = Some(plan),
+                Outcome::Conflict => {}
             }
         }
         Err(Reason::Busy)
@@ -119,6 +126,23 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
             return self.enrolled();
         }
         Ok(Enrolled { record, certificate: stored.certificate, replaced: None, permit: None, repeated: true })
+    }
+
+    /// An equal registration at the same time, or an attempt of ours that came through late, may be what refuses this
+    /// one: the token is spent, the key is used, the name is taken, by itself. Its result is stored then, and was not
+    /// when the request was looked up.
+    async fn refused(self, reason: Reason, facts: &Facts) -> Result<Enrolled, Reason> {
+        let cannot_be_ours = match facts.token {
+            TokenFact::None | TokenFact::Proved(_) => facts.request == RequestFact::Used,
+            TokenFact::Malformed | TokenFact::Forged | TokenFact::Unknown(_) | TokenFact::WrongSecret(_) => true,
+        };
+        if cannot_be_ours {
+            return Err(reason);
+        }
+        match self.registrar.record::<RequestRecord>(self.request_key()).await? {
+            Some(Kept { record, .. }) if self.is_equal(&record) => self.repeat(record).await,
+            Some(_) | None => Err(reason),
+        }
     }
 
     async fn read(&mut self, request: RequestFact) -> Result<Read, Reason> {
@@ -159,11 +183,10 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
     }
 
     /// The rules without an approval that was removed since they were made.
-    fn without(&self, id: ApprovalId, rules: &Rules) -> Result<Arc<Rules>, Reason> {
+    fn without(id: ApprovalId, rules: &Rules) -> Arc<Rules> {
         let rest = rules.approved.iter().filter(|(record, _)| record.id != id);
         let rest = rest.map(|(record, revision)| ((**record).clone(), *revision)).collect();
-        let rules = rules.with_approved(rest).map_err(|error| Reason::Unavailable(error.to_string()))?;
-        Ok(Arc::new(rules))
+        Arc::new(rules.with_approved(rest))
     }
 
     /// The envoy, with a certificate that is issued at the first attempt and kept for the others.
