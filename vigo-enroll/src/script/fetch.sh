@@ -32,12 +32,12 @@ fi
 # Staged beside the target: /tmp may forbid execution. The umask makes what is created private.
 if ! [ -d "$bin_dir" ]; then
   (umask 022 && mkdir -p -- "$bin_dir") 2>/dev/null ||
-    die 1 "not_writable: $bin_dir cannot be created" 'run as root (| sudo sh -s -- …), or pass --bin-dir DIR'
+    die 1 "not_writable: $bin_dir cannot be created" 'run as root (| sudo sh -s -- ...), or pass --bin-dir DIR'
   made=$bin_dir
 fi
 stage=$(mktemp -d "$bin_dir/.vigo-XXXXXX" 2>/dev/null) || {
   stage=''
-  die 1 "not_writable: nothing can be written to $bin_dir" 'run as root (| sudo sh -s -- …), or pass --bin-dir DIR'
+  die 1 "not_writable: nothing can be written to $bin_dir" 'run as root (| sudo sh -s -- ...), or pass --bin-dir DIR'
 }
 mkdir "$stage/none"
 # Some shells put a here-document into a temporary file: into the private directory, then.

@@ -35,7 +35,8 @@ while [ "$#" -gt 0 ]; do
       --state-dir=* | --bin-dir=*)
       vigo_line=$1
       shift
-      set -- "${vigo_line%%=*}" "${vigo_line#*=}" "$@"
+      # Some shells call an empty "$@" unset.
+      set -- "${vigo_line%%=*}" "${vigo_line#*=}" ${1+"$@"}
       ;;
   esac
   case $1 in

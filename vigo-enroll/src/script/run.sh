@@ -33,8 +33,8 @@ fetch "/api/v1/agent/download/$os/$arch" "$stage/vigo" "$((size + 1))"
 [ -s "$stage/vigo" ] || unreachable
 actual=$(sha256 "$stage/vigo")
 actual=${actual%% *}
-if [ "$actual" != "$sum" ]; then
-  got=$(wc -c <"$stage/vigo")
+got=$(wc -c <"$stage/vigo")
+if [ "$actual" != "$sum" ] || [ "$((got))" -ne "$size" ]; then
   rm -f "$stage/vigo"
   say "checksum_mismatch: the agent that was fetched is not the one that the server announces ($((got)) of $size bytes)"
   die 1 "expected $sum, found $actual. It was removed; nothing was changed. Try again"

@@ -46,7 +46,7 @@ usage() {
   cat <<USAGE
 Enrols this host with the Vigo server $server.
 
-  curl … $api_addr/bootstrap | sudo sh -s -- [flags]
+  curl ... $api_addr/bootstrap | sudo sh -s -- [flags]
 
   --token T           enrol with this token (others on this host can see it in the process list)
   --token-file F      the token is the first line of the file F
@@ -63,10 +63,10 @@ Enrols this host with the Vigo server $server.
 
 VIGO_TOKEN in the environment is read as well.
 
-Examples (each after: curl … | sudo sh -s --):
+Examples (each after: curl ... | sudo sh -s --):
   --ca-pin $ca_pin --token-prompt
   --ca-pin $ca_pin --token-file /root/token --hostname web3.example.com
-Without root (after: curl … | sh -s --):
+Without root (after: curl ... | sh -s --):
   --config-dir ~/vigo/etc --state-dir ~/vigo/state --bin-dir ~/vigo/bin --no-service
 USAGE
 }

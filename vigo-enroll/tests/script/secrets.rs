@@ -91,9 +91,10 @@ fn rule_03_a_token_is_asked_for_at_the_terminal_without_an_echo() {
         fs::write(&file, bootstrap(&world.values())).expect("a file");
         let shell_path = shell.path();
         let line = format!(
-            "{} {} -s -- --bin-dir '{}' --token-prompt <'{}'",
+            "{} {} {} --bin-dir '{}' --token-prompt <'{}'",
             shell_path.display(),
             shell.flags.join(" "),
+            shell.piped.join(" "),
             world.bin_dir().display(),
             file.display()
         );
@@ -141,7 +142,8 @@ fn rule_03_without_a_terminal_the_prompt_says_so() {
             .arg("--wait")
             .arg(shell.path())
             .args(shell.flags)
-            .args(["-s", "--", "--token-prompt"])
+            .args(shell.piped)
+            .arg("--token-prompt")
             .env_clear()
             .env("PATH", world.at("path"))
             .stdin(fs::File::open(&file).expect("a file"))

@@ -9,17 +9,23 @@ pub(crate) struct Shell {
     pub(crate) name: &'static str,
     program: &'static str,
     pub(crate) flags: &'static [&'static str],
+    /// What makes it read the script from its standard input; the script's arguments follow.
+    pub(crate) piped: &'static [&'static str],
 }
 
+/// As in `curl … | sh -s -- ARGS`.
+const PIPED: &[&str] = &["-s", "--"];
+
 const ALL: &[Shell] = &[
-    Shell { name: "dash", program: "dash", flags: &[] },
-    Shell { name: "bash --posix", program: "bash", flags: &["--posix"] },
-    Shell { name: "busybox sh", program: "busybox", flags: &["sh"] },
-    Shell { name: "mksh", program: "mksh", flags: &[] },
-    Shell { name: "posh", program: "posh", flags: &[] },
-    Shell { name: "ksh93", program: "ksh93", flags: &[] },
-    Shell { name: "yash", program: "yash", flags: &["-o", "posixlycorrect"] },
-    Shell { name: "zsh", program: "zsh", flags: &["--emulate", "sh"] },
+    Shell { name: "dash", program: "dash", flags: &[], piped: PIPED },
+    Shell { name: "bash --posix", program: "bash", flags: &["--posix"], piped: PIPED },
+    Shell { name: "busybox sh", program: "busybox", flags: &["sh"], piped: PIPED },
+    Shell { name: "mksh", program: "mksh", flags: &[], piped: PIPED },
+    // Its manual has `-s`, the program does not.
+    Shell { name: "posh", program: "posh", flags: &[], piped: &["/dev/stdin"] },
+    Shell { name: "ksh93", program: "ksh93", flags: &[], piped: PIPED },
+    Shell { name: "yash", program: "yash", flags: &["-o", "posixlycorrect"], piped: PIPED },
+    Shell { name: "zsh", program: "zsh", flags: &["--emulate", "sh"], piped: PIPED },
 ];
 
 impl Shell {

@@ -14,10 +14,13 @@ use vigo_enroll::script::{ScriptValues, WebCertificate, bootstrap};
 use crate::pki;
 use crate::shells::{Shell, find};
 
-/// What any Linux has and the script may use.
+/// What any Linux has and the script may use. A shell that follows POSIX to the letter has `[`, `echo` and `printf` itself,
+/// and uses them where the search path has such a program alone.
 const UTILITIES: &[&str] = &[
+    "[",
     "cat",
     "chmod",
+    "echo",
     "env",
     "head",
     "mkdir",
@@ -215,7 +218,7 @@ set -- "https://server$url"
     pub(crate) fn run(&self, shell: &Shell, values: &ScriptValues, args: &[&str], env: &[(&str, &str)]) -> Ran {
         let mut child = self
             .command(shell, env)
-            .args(["-s", "--"])
+            .args(shell.piped)
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
