@@ -84,10 +84,13 @@ impl Limiter {
     pub fn take(&self, from: ClientAddr, now: UnixTime) -> Result<(), u64> {
         let key = from.limit_key();
         let now = now.as_secs().saturating_mul(1000);
+        // Nobody is further ahead than this, unless the clock was put back: who is then has used up nothing, rather than
+        // being shut out until it is there again.
+        let latest = now.saturating_add(self.ahead);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.full_at.len() >= Self::MAX_ADDRESSES && !seen.full_at.contains_key(&key) && seen.swept_at < now {
+        if seen.full_at.len() >= Self::MAX_ADDRESSES && !seen.full_at.contains_key(&key) && seen.swept_at != now {
             seen.swept_at = now;
-            seen.full_at.retain(|_, full_at| *full_at > now);
+            seen.full_at.retain(|_, full_at| *full_at > now && *full_at <= latest);
         }
         let room = seen.full_at.len() < Self::MAX_ADDRESSES;
         let kept = seen.full_at.get(&key).copied();
@@ -96,6 +99,7 @@ impl Limiter {
             None if room => 0,
             None => seen.shared,
         };
+        let full_at = if full_at > latest { 0 } else { full_at };
         let next = full_at.max(now).saturating_add(self.step);
         if next - now > self.ahead {
             return Err((next - now - self.ahead).div_ceil(1000).max(1));

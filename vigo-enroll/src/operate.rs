@@ -132,11 +132,15 @@ impl Act {
         match store.commit(transaction).await? {
             Outcome::Committed(_) => Ok(Settled::Done),
             // After a conflict too: an attempt before this one may have come through late.
-            Outcome::Conflict | Outcome::Unknown => match store.get(key.as_bytes()).await? {
-                Some(entry) if entry.value == audit.encode() => Ok(Settled::Done),
-                Some(_) | None => Ok(Settled::Again),
-            },
+            Outcome::Conflict | Outcome::Unknown if self.is_done(store, audit).await? => Ok(Settled::Done),
+            Outcome::Conflict | Outcome::Unknown => Ok(Settled::Again),
         }
+    }
+
+    /// Whether this very act is in the audit log.
+    async fn is_done<S: Store + ?Sized>(&self, store: &S, audit: &AuditRecord) -> Result<bool, OperateError> {
+        let entry = store.get(keyspace::audit_record(self.audit).as_bytes()).await?;
+        Ok(entry.is_some_and(|entry| entry.value == audit.encode()))
     }
 }
 

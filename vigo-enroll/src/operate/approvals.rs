@@ -68,15 +68,20 @@ pub async fn remove_approval<S: Store + ?Sized>(
     act: &Act,
 ) -> Result<ApprovedRecord, OperateError> {
     let key = keyspace::approved(id);
+    let mut before = None;
     for _ in 0..ATTEMPTS {
         let Some((record, revision)) = read::<_, ApprovedRecord>(store, &key).await? else {
-            return Err(OperateError::not_found("approved pattern", id));
+            return match before {
+                // It was an attempt of ours that came through late.
+                Some((record, audit)) if act.is_done(store, &audit).await? => Ok(record),
+                _ => Err(OperateError::not_found("approved pattern", id)),
+            };
         };
         let audit = act.audit("approved.remove", id, record.pattern.to_string());
         let transaction = Transaction::new().unchanged(key.clone(), revision).delete(key.clone());
         match act.commit(store, transaction, &audit).await? {
             Settled::Done => return Ok(record),
-            Settled::Again => {}
+            Settled::Again => before = Some((record, audit)),
         }
     }
     Err(OperateError::Conflict)

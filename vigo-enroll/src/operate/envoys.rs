@@ -43,13 +43,18 @@ async fn take_out<S: Store + ?Sized>(
         RevocationCause::Deleted => "envoy.delete",
     };
     let key = keyspace::envoy(id);
+    let mut before = None;
     for _ in 0..ATTEMPTS {
         let Some((mut record, revision)) = read::<_, EnvoyRecord>(store, &key).await? else {
             return Err(OperateError::not_found("envoy", id));
         };
         match (&record.revocation, revocation.cause) {
             (Some(Revocation { cause: RevocationCause::Deleted, .. }), _) => {
-                return Err(OperateError::not_found("envoy", id));
+                return match before {
+                    // It was an attempt of ours that came through late.
+                    Some((record, audit)) if act.is_done(store, &audit).await? => Ok(record),
+                    _ => Err(OperateError::not_found("envoy", id)),
+                };
             }
             (Some(_), RevocationCause::Operator | RevocationCause::Replaced) => return Ok(record),
             (Some(_), RevocationCause::Deleted) | (None, _) => {}
@@ -68,7 +73,7 @@ async fn take_out<S: Store + ?Sized>(
         let audit = act.audit(action, id, detail(&record.hostname, &revocation.reason));
         match act.commit(store, transaction, &audit).await? {
             Settled::Done => return Ok(record),
-            Settled::Again => {}
+            Settled::Again => before = Some((record, audit)),
         }
     }
     Err(OperateError::Conflict)
