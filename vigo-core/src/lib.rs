@@ -39,11 +39,11 @@ mod wire {
 }
 
 pub use addr::{Cidr, CidrError, ClientAddr};
-pub use cidr_set::CidrSet;
 pub use admission::{Admission, IssueError, IssuedCertificate, Issuer};
 pub use bundle::{Bundle, Configcrate, PolicyState, Resource, SignedBundle, Value, VerifiedBundle};
 pub use challenge::{Challenge, ChallengeKey};
 pub use checkin::{CheckIn, RequestDigest, SessionPoint, SignedCheckIn, StateReport};
+pub use cidr_set::CidrSet;
 pub use frame::{Audience, FrameError};
 pub use hostname::{Hostname, HostnameError};
 pub use id::{ApprovalId, EnvoyId, Epoch, IdError, RequestId, Sequence, Serial, ServerId, TokenId};
