@@ -1,3 +1,5 @@
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
@@ -8,6 +10,7 @@ use crate::key::P256Key;
 use crate::peer::PeerError;
 use crate::pem::{self, PemError};
 use crate::plan::BACKDATED;
+use crate::signer::{CaKey, CaSigner};
 use crate::{PeerIdentity, Plan, PlanError, PrivateKeyError, Profile, Role, Root, RootError, VerifiedCsr};
 
 /// How long a new authority is good: ten years.
@@ -17,7 +20,7 @@ const AUTHORITY_VALIDITY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub struct CertificateAuthority {
     root: Root,
     profile: Profile,
-    issuer: Option<rcgen::Issuer<'static, P256Key>>,
+    key: Option<CaKey>,
 }
 
 /// Why there is no authority.
@@ -53,6 +56,9 @@ pub enum CaError {
     /// The certificate could not be made.
     #[error("the CA certificate could not be made: {0}")]
     Plan(#[from] PlanError),
+    /// The key lies elsewhere, and did not sign.
+    #[error("the CA key did not sign: {0}")]
+    Signer(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// Why a certificate was not signed.
@@ -71,6 +77,12 @@ pub enum SignError {
     /// The certificate could not be made.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The key lies elsewhere, and did not sign.
+    #[error("the CA key did not sign: {0}")]
+    Signer(#[source] Box<dyn Error + Send + Sync>),
+    /// What came back is not a signature by the CA's key over the certificate.
+    #[error("the signature that came back is not the CA key's")]
+    BadSignature,
     /// The certificate that was made is not one that a server of this fleet would accept. A fault, never the sender's.
     #[error("the certificate that was made is not an envoy's: {0}")]
     Unusable(#[from] PeerError),
@@ -82,7 +94,24 @@ impl CertificateAuthority {
     /// # Errors
     /// When no key can be generated, or `now` is near the year 9999.
     pub fn create(server: &ServerId, serial: Serial, now: UnixTime) -> Result<Self, CaError> {
-        let key = P256Key::generate()?;
+        Self::create_by(CaKey::Held(P256Key::generate()?), server, serial, now)
+    }
+
+    /// The same with a key that lies elsewhere. Keep [`cert_pem`](Self::cert_pem): the authority is made once, and loaded
+    /// from then on.
+    ///
+    /// # Errors
+    /// `Signer` when it does not sign, `Root` when its signature does not fit its public key, and `Plan` as above.
+    pub fn create_with_signer(
+        signer: Arc<dyn CaSigner>,
+        server: &ServerId,
+        serial: Serial,
+        now: UnixTime,
+    ) -> Result<Self, CaError> {
+        Self::create_by(CaKey::elsewhere(signer), server, serial, now)
+    }
+
+    fn create_by(key: CaKey, server: &ServerId, serial: Serial, now: UnixTime) -> Result<Self, CaError> {
         let plan = Plan {
             serial,
             common_name: format!("Vigo CA {server}"),
@@ -91,7 +120,11 @@ impl CertificateAuthority {
             not_before: now.before(BACKDATED),
             not_after: now.after(AUTHORITY_VALIDITY),
         };
-        let certificate = plan.self_sign(&key)?;
+        let lent = key.lend();
+        let certificate = plan.self_sign(&lent).map_err(|error| match lent.failure() {
+            Some(failure) => CaError::Signer(failure),
+            None => error.into(),
+        })?;
         Self::assemble(&certificate, Some(key), server, now)
     }
 
@@ -101,15 +134,27 @@ impl CertificateAuthority {
     /// # Errors
     /// When the files are no CA of this fleet, do not belong together, or are not valid at `now`.
     pub fn load(cert_pem: &str, key_pem: Option<&str>, server: &ServerId, now: UnixTime) -> Result<Self, CaError> {
-        let certificates = pem::certificates(cert_pem)?;
-        let [certificate] = certificates.as_slice() else { return Err(CaError::Many(certificates.len())) };
+        let certificate = one_certificate(cert_pem)?;
         let key = key_pem.map(P256Key::from_pem).transpose()?;
-        Self::assemble(certificate, key, server, now)
+        Self::assemble(&certificate, key.map(CaKey::Held), server, now)
+    }
+
+    /// The authority whose certificate is this text, and whose key lies elsewhere. Nothing is signed yet.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); `Mismatch` when the key that lies elsewhere is not the certificate's.
+    pub fn load_with_signer(
+        cert_pem: &str,
+        signer: Arc<dyn CaSigner>,
+        server: &ServerId,
+        now: UnixTime,
+    ) -> Result<Self, CaError> {
+        Self::assemble(&one_certificate(cert_pem)?, Some(CaKey::elsewhere(signer)), server, now)
     }
 
     fn assemble(
         certificate: &CertificateDer<'_>,
-        key: Option<P256Key>,
+        key: Option<CaKey>,
         server: &ServerId,
         now: UnixTime,
     ) -> Result<Self, CaError> {
@@ -123,12 +168,12 @@ impl CertificateAuthority {
         if !root.is_valid_at(now) {
             return Err(CaError::NotValidNow);
         }
-        let issuer = key
-            .map(|key| rcgen::Issuer::from_ca_cert_der(certificate, key))
-            .transpose()
-            .map_err(|error| CaError::Plan(error.into()))?;
+        if let Some(key) = &key {
+            // What cannot be read as an issuer is found now, not at the first enrolment.
+            rcgen::Issuer::from_ca_cert_der(certificate, key.lend()).map_err(PlanError::from)?;
+        }
         let profile = Profile { server: *server, validity: Profile::DEFAULT_VALIDITY, ceiling: root.not_after };
-        Ok(Self { root, profile, issuer })
+        Ok(Self { root, profile, key })
     }
 
     /// The same authority, whose certificates for envoys are good for `validity`.
@@ -156,10 +201,10 @@ impl CertificateAuthority {
         self.profile.server
     }
 
-    /// Whether it has its key.
+    /// Whether it has its key, here or elsewhere.
     #[must_use]
     pub fn can_sign(&self) -> bool {
-        self.issuer.is_some()
+        self.key.is_some()
     }
 
     /// The certificate as PEM.
@@ -168,10 +213,13 @@ impl CertificateAuthority {
         self.root.pem()
     }
 
-    /// The key as PEM, for a file that only its owner may read.
+    /// The key as PEM, for a file that only its owner may read; none where it lies elsewhere.
     #[must_use]
     pub fn key_pem(&self) -> Option<Zeroizing<String>> {
-        self.issuer.as_ref().map(|issuer| issuer.key().to_pem())
+        match &self.key {
+            Some(CaKey::Held(key)) => Some(key.to_pem()),
+            Some(CaKey::Elsewhere { .. }) | None => None,
+        }
     }
 
     /// One approval, one certificate: the grant is taken by value, and the certificate is tied to its identity key.
@@ -205,11 +253,27 @@ impl CertificateAuthority {
         key: &impl rcgen::PublicKeyData,
         now: UnixTime,
     ) -> Result<CertificateDer<'static>, SignError> {
-        let issuer = self.issuer.as_ref().ok_or(SignError::NoKey)?;
+        let ca_key = self.key.as_ref().ok_or(SignError::NoKey)?;
         if !self.root.is_valid_at(now) {
             return Err(SignError::NotValidNow);
         }
-        Ok(plan.sign(key, issuer)?)
+        let root = CertificateDer::from(self.root.der.as_slice());
+        let issuer = rcgen::Issuer::from_ca_cert_der(&root, ca_key.lend()).map_err(PlanError::from)?;
+        let der = plan.sign(key, &issuer).map_err(|error| match issuer.key().failure() {
+            Some(failure) => SignError::Signer(failure),
+            None => error.into(),
+        })?;
+        match ca_key {
+            CaKey::Elsewhere { .. } if !self.root.signed(&der) => Err(SignError::BadSignature),
+            CaKey::Elsewhere { .. } | CaKey::Held(_) => Ok(der),
+        }
+    }
+}
+
+fn one_certificate(pem: &str) -> Result<CertificateDer<'static>, CaError> {
+    match <[_; 1]>::try_from(pem::certificates(pem)?) {
+        Ok([certificate]) => Ok(certificate),
+        Err(certificates) => Err(CaError::Many(certificates.len())),
     }
 }
 
@@ -239,9 +303,11 @@ impl Issuer for CertificateAuthority {
         self.sign(&csr, grant, serial, now).map_err(|error| match error {
             SignError::NoKey => IssueError::NoKey,
             SignError::IdentityKey => IssueError::Request(error.to_string()),
-            SignError::NotValidNow | SignError::Plan(_) | SignError::Unusable(_) => {
-                IssueError::Authority(Box::new(error))
-            }
+            SignError::NotValidNow
+            | SignError::Plan(_)
+            | SignError::Signer(_)
+            | SignError::BadSignature
+            | SignError::Unusable(_) => IssueError::Authority(Box::new(error)),
         })
     }
 }

@@ -63,6 +63,11 @@ impl VerifiedCsr {
         if signed_with.algorithm != key.signature_oid() || signed_with.parameters.is_some() {
             return Err(CsrError::SignatureAlgorithm);
         }
+        // The library takes tags of other classes for these, and what is around the signed part is not signed.
+        let info = request.certification_request_info.raw;
+        if der != encode(info, key.signature_algorithm(), &request.signature_value.data) {
+            return Err(CsrError::Malformed);
+        }
         request.verify_signature().map_err(|_| CsrError::BadSignature)?;
         Ok(Self(key))
     }
@@ -88,6 +93,21 @@ impl VerifiedCsr {
 impl fmt::Debug for VerifiedCsr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifiedCsr({:?})", self.0)
+    }
+}
+
+/// The one DER encoding of a request with these parts.
+fn encode(info: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
+    let content = [info, algorithm, &header(0x03, signature.len() + 1), &[0], signature].concat();
+    [header(0x30, content.len()), content].concat()
+}
+
+/// Tag and length, in as few bytes as there may be (X.690 §10.1). A request is never longer than two bytes can say.
+fn header(tag: u8, length: usize) -> Vec<u8> {
+    match length.to_be_bytes() {
+        [.., 0, low] if low < 0x80 => vec![tag, low],
+        [.., 0, low] => vec![tag, 0x81, low],
+        [.., high, low] => vec![tag, 0x82, high, low],
     }
 }
 
@@ -121,6 +141,14 @@ impl RequestKey {
         match self {
             Self::Ed25519(_) => OID_SIG_ED25519,
             Self::P256(_) => OID_SIG_ECDSA_WITH_SHA256,
+        }
+    }
+
+    /// The same as an AlgorithmIdentifier, DER: neither has parameters (RFC 8410 §3, RFC 5758 §3.2).
+    fn signature_algorithm(&self) -> &'static [u8] {
+        match self {
+            Self::Ed25519(_) => &[0x30, 5, 6, 3, 0x2b, 0x65, 0x70],
+            Self::P256(_) => &[0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],
         }
     }
 

@@ -12,6 +12,7 @@ mod key;
 mod leaf;
 mod peer;
 mod request;
+mod signer;
 
 mod ca_files;
 pub mod files;
@@ -33,3 +34,4 @@ pub use plan::{Plan, PlanError, Role};
 pub use profile::Profile;
 pub use request::ClientRequest;
 pub use root::{Root, RootError};
+pub use signer::CaSigner;

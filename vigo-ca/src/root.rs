@@ -75,6 +75,17 @@ impl Root {
         self.not_before <= now && now <= self.not_after
     }
 
+    /// Whether its key signed a certificate that names it as the issuer.
+    pub(crate) fn signed(&self, der: &[u8]) -> bool {
+        let signed = || {
+            let (_, certificate) = X509Certificate::from_der(der).ok()?;
+            let (_, root) = X509Certificate::from_der(&self.der).ok()?;
+            let named = certificate.issuer().as_raw() == root.subject().as_raw();
+            Some(named && certificate.verify_signature(Some(root.public_key())).is_ok())
+        };
+        signed().unwrap_or(false)
+    }
+
     /// The certificate as PEM.
     #[must_use]
     pub fn pem(&self) -> String {

@@ -1,4 +1,5 @@
 //! Certificate requests of every bad kind: refused, or stripped of all but the key.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 #[path = "support/fleet.rs"]
 mod fleet;
@@ -16,11 +17,13 @@ use x509_parser::prelude::FromDer as _;
 /// The subject, names and attributes of hostile requests hold this word, so that it can be searched for.
 const MARK: &str = "intruder";
 
+type Sign = dyn Fn(&[u8]) -> Vec<u8>;
+
 /// A key whose parts can be made not to fit.
 struct Forged {
     public: Vec<u8>,
     algorithm: &'static SignatureAlgorithm,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Box<Sign>,
 }
 
 impl PublicKeyData for Forged {
@@ -92,8 +95,9 @@ fn stripped(csr: &[u8], key: &impl PublicKeyData) {
     assert!(!parsed.is_ca());
     let mut extensions: Vec<_> = parsed.extensions().iter().map(|ext| ext.oid.to_id_string()).collect();
     extensions.sort();
-    // Key usage, alternative name, basic constraints, authority key identifier, extended key usage.
-    assert_eq!(extensions, ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.35", "2.5.29.37"]);
+    // Subject key identifier, key usage, alternative name, basic constraints, authority key identifier, extended key
+    // usage.
+    assert_eq!(extensions, ["2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.35", "2.5.29.37"]);
     let usage = parsed.key_usage().unwrap().unwrap().value;
     assert_eq!(usage.flags, 1, "digital signature alone: {usage}");
 }
@@ -177,6 +181,21 @@ fn rule_10_the_sender_must_hold_the_key() {
     let at = relabelled.windows(oid.len()).rposition(|bytes| bytes == oid).unwrap();
     relabelled[at + 7] = 3;
     refused(&relabelled, CsrError::SignatureAlgorithm);
+}
+
+/// What is around the signed part is not signed: it has one encoding, so that nobody can change it on the way either.
+#[test]
+fn rule_10_every_flipped_bit_of_a_request() {
+    let keys = [&rcgen::PKCS_ED25519, &rcgen::PKCS_ECDSA_P256_SHA256];
+    for key in keys.map(|algorithm| KeyPair::generate_for(algorithm).unwrap()) {
+        let good = request(&key);
+        VerifiedCsr::from_der(&good).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut flipped = good.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(VerifiedCsr::from_der(&flipped).is_err(), "bit {bit} of {}", hex::encode(&good));
+        }
+    }
 }
 
 #[test]

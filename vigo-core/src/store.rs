@@ -234,7 +234,7 @@ pub struct Page {
 ///   that starts after an acknowledgement sees that commit.
 /// - Watched: every change under a prefix, from a revision on, once and in order, or [`WatchError::Compacted`].
 ///
-/// [`conformance`](crate::store::conformance) checks all of it; run it over your own engine.
+/// `store::conformance` (feature `conformance`) checks all of it; run it over your own engine.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The value of a key.

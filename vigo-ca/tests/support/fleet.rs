@@ -12,41 +12,41 @@ use vigo_core::{
 use zeroize::Zeroizing;
 
 /// 2026-06-01T00:00:00Z
-pub const NOW: UnixTime = UnixTime::from_secs(1_780_272_000);
-pub const HOUR: Duration = Duration::from_secs(3600);
-pub const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_780_272_000);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub fn server_id() -> ServerId {
+pub(crate) fn server_id() -> ServerId {
     ServerId::from_random([0xf1; 16])
 }
 
-pub fn authority() -> CertificateAuthority {
+pub(crate) fn authority() -> CertificateAuthority {
     authority_of(server_id())
 }
 
-pub fn authority_of(server: ServerId) -> CertificateAuthority {
+pub(crate) fn authority_of(server: ServerId) -> CertificateAuthority {
     CertificateAuthority::create(&server, serial(0xca), NOW).unwrap()
 }
 
-pub fn serial(byte: u8) -> Serial {
+pub(crate) fn serial(byte: u8) -> Serial {
     Serial::from_random([byte; 16])
 }
 
-pub fn envoy(byte: u8) -> EnvoyId {
+pub(crate) fn envoy(byte: u8) -> EnvoyId {
     EnvoyId::from_random([byte; 16])
 }
 
-pub fn identity(byte: u8) -> IdentityKey {
+pub(crate) fn identity(byte: u8) -> IdentityKey {
     IdentitySecret::from_seed(&Zeroizing::new([byte; 32])).public()
 }
 
-pub fn grant(byte: u8) -> Admission {
+pub(crate) fn grant(byte: u8) -> Admission {
     let from = ClientAddr::from("192.0.2.7:40000".parse::<SocketAddr>().unwrap());
     Admission::assertion(envoy(byte), "web3.example.com".parse().unwrap(), identity(byte), from)
 }
 
 /// An envoy's certificate, issued at `now`, and its key as PEM.
-pub fn issue(
+pub(crate) fn issue(
     authority: &CertificateAuthority,
     byte: u8,
     now: UnixTime,
@@ -56,10 +56,10 @@ pub fn issue(
     (authority.sign(&csr, grant(byte), serial(byte), now).unwrap(), request.key_pem())
 }
 
-pub fn names(texts: &[&str]) -> Vec<SubjectName> {
+pub(crate) fn names(texts: &[&str]) -> Vec<SubjectName> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-pub fn leaf(authority: &CertificateAuthority) -> ServerLeaf {
+pub(crate) fn leaf(authority: &CertificateAuthority) -> ServerLeaf {
     authority.issue_leaf(&names(&["vigo.example.com", "127.0.0.1", "::1"]), None, serial(0x1e), NOW).unwrap()
 }

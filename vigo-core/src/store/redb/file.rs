@@ -192,7 +192,12 @@ fn open_error(path: &Path, error: impl Into<redb::Error>) -> OpenError {
             let (found, expected) = (format!("redb file version {version}"), "redb file version 3".into());
             OpenError::Format { path, found, expected }
         }
-        redb::Error::Io(source) if source.kind() != io::ErrorKind::UnexpectedEof => OpenError::Io { path, source },
+        // Of these two kinds are the errors that redb makes itself of what it reads; the others are the system's.
+        redb::Error::Io(source)
+            if !matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+        {
+            OpenError::Io { path, source }
+        }
         source => OpenError::Damaged { path, source: source.into() },
     }
 }
