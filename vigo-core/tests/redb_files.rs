@@ -1,4 +1,6 @@
 //! Which files the embedded engine takes, and what it says of those that it refuses.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
 #![cfg(feature = "redb")]
 
 use std::fs;

@@ -187,7 +187,7 @@ impl StorageBackend for Disk {
         let mut state = self.state();
         state.check()?;
         if let Some((nth, count, how)) = state.failing {
-            state.failing = if nth > 1 { Some((nth - 1, count, how)) } else { Some((1, count - 1, how)) };
+            state.failing = if nth > 1 { Some((nth - 1, count, how)) } else { Some((1, count.saturating_sub(1), how)) };
             if nth == 1 && count > 0 {
                 state.failed = true;
                 let unsynced = std::mem::take(&mut state.unsynced);
