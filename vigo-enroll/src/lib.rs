@@ -14,6 +14,7 @@ mod trace;
 mod way_in;
 
 mod hash_pool;
+mod hook;
 mod limits;
 pub mod operate;
 mod registrar;
@@ -23,6 +24,7 @@ pub use decide::decide;
 pub use decision::{Decision, Grant, Permit, Verdict};
 pub use facts::{Facts, HolderFact, IdentityFact, ProofFact, Request, RequestFact, TokenFact};
 pub use hash_pool::{HashError, HashPool, HashPoolError};
+pub use hook::{AdmissionHook, Candidate, HookAnswer};
 pub use limits::{Limiter, Limits, Rate};
 pub use lost::Lost;
 pub use outcome::{Outcome, RuleId, RuleOutcome, Skipped};

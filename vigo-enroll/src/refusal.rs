@@ -3,6 +3,7 @@ use std::fmt;
 use vigo_core::frame::FrameError;
 use vigo_core::{ClientAddr, EnvoyId, Hostname, HostnameError, IssueError, KeyError, RegistrationError, Takeover};
 
+use crate::HookAnswer;
 use crate::rules::Reenroll;
 
 /// Why a registration was refused, with all that we know. For our side alone; a stranger is shown a [`Refusal`].
@@ -65,6 +66,11 @@ pub enum Reason {
         hostname: Hostname,
         /// What may bring it back.
         reenroll: Reenroll,
+    },
+    /// The rules admit it, and the embedder's hook does not.
+    RefusedByHook {
+        /// The hook's words.
+        message: String,
     },
 }
 
@@ -281,8 +287,20 @@ impl From<Reason> for Refusal {
                 "The last envoy with this hostname was revoked by an operator",
                 permits(&hostname, reenroll),
             ),
+            Reason::RefusedByHook { message } => Self::new(
+                Policy,
+                "refused_by_hook",
+                hook_message(&message),
+                "ask the server's operator, then run the line again; the rules themselves admit this host",
+            ),
         }
     }
+}
+
+/// The words of a hook end up on a terminal and in the audit log, and it may have them from elsewhere.
+fn hook_message(message: &str) -> String {
+    let clean: String = message.chars().filter(|c| !c.is_control()).take(HookAnswer::MAX_MESSAGE).collect();
+    if clean.trim().is_empty() { "The server's operator does not admit this host".to_owned() } else { clean }
 }
 
 /// The commands that would let a name be enrolled anew.

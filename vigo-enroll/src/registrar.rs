@@ -11,6 +11,7 @@ use crate::HashPool;
 use crate::decide::decide;
 use crate::decision::{Decision, Permit};
 use crate::facts::{Facts, Request};
+use crate::hook::AdmissionHook;
 use crate::limits::{Limiter, Limits};
 use crate::refusal::{Reason, Refusal};
 use crate::rules::Rules;
@@ -82,6 +83,7 @@ pub struct Registrar<S: Store + ?Sized> {
     registrations: Limiter,
     token_checks: Limiter,
     refusals: Mutex<RefusalLog>,
+    hook: Option<Arc<dyn AdmissionHook>>,
 }
 
 impl<S: Store + ?Sized> Registrar<S> {
@@ -99,6 +101,7 @@ impl<S: Store + ?Sized> Registrar<S> {
             registrations: Limiter::new(limits.registrations),
             token_checks: Limiter::new(limits.tokens),
             refusals: Mutex::new(RefusalLog::new(&limits)),
+            hook: None,
         }
     }
 
@@ -111,6 +114,12 @@ impl<S: Store + ?Sized> Registrar<S> {
             refusals: Mutex::new(RefusalLog::new(limits)),
             ..self
         }
+    }
+
+    /// The same with a hook, which is asked about every machine that the rules admit and may refuse it.
+    #[must_use]
+    pub fn with_hook(self, hook: Arc<dyn AdmissionHook>) -> Self {
+        Self { hook: Some(hook), ..self }
     }
 
     /// Replaces the rules: after the configuration or an approved pattern changed.
@@ -166,8 +175,8 @@ impl<S: Store + ?Sized> Registrar<S> {
 
     /// What would become of a host that asked, with every rule and why it lost. Nothing is changed, consumed or counted.
     ///
-    /// A token is checked in full. The host is taken to be a new machine that asks to replace what has its name, as the
-    /// bootstrap script does, and that holds no older identity.
+    /// A token is checked in full; a hook is not asked. The host is taken to be a new machine that asks to replace what
+    /// has its name, as the bootstrap script does, and that holds no older identity.
     ///
     /// # Errors
     /// When the store or the hashing threads cannot answer.

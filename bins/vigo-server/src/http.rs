@@ -1,5 +1,5 @@
 //! The HTTPS listener: what a machine needs before it is enrolled, and the health of the server. Nothing here takes a
-//! login; each route is exact.
+//! login; each route is exact. What is not found here is asked of the routes of whoever embeds the server.
 
 pub(crate) mod agent;
 mod bootstrap;
@@ -10,23 +10,42 @@ mod register;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use vigo_core::ClientAddr;
 
 use crate::app::App;
 use crate::peer::Peer;
 
-/// The routes of the HTTPS listener.
-pub(crate) fn router(app: &Arc<App>) -> axum::Router {
-    axum::Router::new()
+/// The routes of the HTTPS listener: ours, and those of whoever embeds the server.
+pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
+    let ours = Router::new()
         .merge(bootstrap::router(app))
         .merge(agent::router(app))
         .merge(register::router(app))
-        .merge(health::router(app))
+        .merge(health::router(app));
+    beside(ours, theirs.map(|theirs| theirs.layer(from_fn_with_state(Arc::clone(app), tell_client))))
+}
+
+/// What we have no route for is theirs. Our headers would forbid their pages to load anything, so they get none.
+fn beside(ours: Router, theirs: Option<Router>) -> Router {
+    let ours = ours
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(axum::middleware::from_fn(error::secure_headers))
+        .layer(from_fn(error::secure_headers));
+    match theirs {
+        Some(theirs) => ours.fallback_service(theirs),
+        None => ours,
+    }
+}
+
+async fn tell_client(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let from = client(&app, &request);
+    request.extensions_mut().insert(from);
+    next.run(request).await
 }
 
 /// Where a request came from: the socket's address, or what trusted proxies say of it, the rightmost hop that is none.
@@ -60,6 +79,39 @@ fn forwarded(trusted: &[crate::config::Network], socket: ClientAddr, headers: &H
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
+    use axum::routing::{get, post};
+    use tower::ServiceExt as _;
+
+    async fn ask(router: Router, method: &str, path: &str) -> (u16, String, bool) {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let (status, ours) = (response.status().as_u16(), response.headers().contains_key("content-security-policy"));
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap(), ours)
+    }
+
+    #[tokio::test]
+    async fn routes_of_others_stand_beside_ours_and_never_before_them() {
+        let ours = Router::new().route("/readyz", get(|| async { "ours" }));
+        let theirs = Router::new()
+            .route("/readyz", get(|| async { "theirs" }).post(|| async { "theirs" }))
+            .route("/inventory", post(|| async { "theirs" }))
+            .fallback(|| async { (axum::http::StatusCode::IM_A_TEAPOT, "theirs") });
+        let both = beside(ours.clone(), Some(theirs));
+        for (method, path, status, body, is_ours) in [
+            ("GET", "/readyz", 200, "ours", true),
+            ("POST", "/readyz", 405, r#""code":"method_not_allowed""#, true),
+            ("POST", "/inventory", 200, "theirs", false),
+            ("GET", "/inventory", 405, "", false),
+            ("GET", "/readyz/", 418, "theirs", false),
+        ] {
+            let told = ask(both.clone(), method, path).await;
+            assert!((told.0, told.2) == (status, is_ours) && told.1.contains(body), "{method} {path}: {told:?}");
+        }
+        let told = ask(beside(ours, None), "GET", "/inventory").await;
+        assert!((told.0, told.2) == (404, true) && told.1.contains(r#""code":"not_found""#), "{told:?}");
+    }
 
     #[track_caller]
     fn check(trusted: &[&str], socket: &str, headers: &[&str], expected: &str) {

@@ -17,7 +17,7 @@ use vigo_core::{ChallengeKey, Epoch, Pin, UnixTime};
 use vigo_enroll::operate::{Act, AnyHost, TokenRequest};
 use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
 use vigo_enroll::token::TokenKey;
-use vigo_enroll::{HashPool, Registrar, RegistrarParts};
+use vigo_enroll::{AdmissionHook, HashPool, Registrar, RegistrarParts};
 use vigo_policy::{Catalogue, Stacks};
 
 use crate::admin::{self, AdminSocket};
@@ -45,6 +45,7 @@ pub struct Server {
     loaded: Revision,
     warnings: Vec<String>,
     flush: Duration,
+    routes: Option<axum::Router>,
 }
 
 /// Puts a server together.
@@ -53,6 +54,8 @@ pub struct Builder {
     dir: PathBuf,
     flush: Duration,
     store_layer: StoreLayer,
+    hook: Option<Arc<dyn AdmissionHook>>,
+    routes: Option<axum::Router>,
 }
 
 /// What is put around the store that a home holds.
@@ -74,7 +77,7 @@ impl Server {
     /// A server with this configuration, whose home is `dir`.
     #[must_use]
     pub fn builder(config: Config, dir: PathBuf) -> Builder {
-        Builder { config, dir, flush: FLUSH, store_layer: Box::new(|store| store) }
+        Builder { config, dir, flush: FLUSH, store_layer: Box::new(|store| store), hook: None, routes: None }
     }
 }
 
@@ -91,12 +94,29 @@ impl Builder {
         Self { store_layer: Box::new(layer), ..self }
     }
 
+    /// Serves routes of yours beside Vigo's on the HTTPS listener (8443), over the same TLS and within the same limits.
+    ///
+    /// A request that Vigo has no route for is given to `routes`, whose fallback answers for what it has none for
+    /// either; so a route of Vigo's can never be taken over. None of Vigo's headers is added to your answers, and nobody
+    /// has logged in: the listener is open to all. Each request carries where it came from, trusted proxies taken into
+    /// account, as an extension: `axum::Extension<vigo_core::ClientAddr>`. Called twice, the second call counts.
+    #[must_use]
+    pub fn routes(self, routes: axum::Router) -> Self {
+        Self { routes: Some(routes), ..self }
+    }
+
+    /// Has whom the rules admit asked about once more; see [`AdmissionHook`].
+    #[must_use]
+    pub fn admission_hook(self, hook: Arc<dyn AdmissionHook>) -> Self {
+        Self { hook: Some(hook), ..self }
+    }
+
     /// Opens the home (and makes it, the first time), loads policies and the fleet.
     ///
     /// # Errors
     /// With what is wrong and how to mend it.
     pub async fn build(self) -> anyhow::Result<Server> {
-        let Self { config, dir, flush, store_layer } = self;
+        let Self { config, dir, flush, store_layer, hook, routes } = self;
         let mut home = Home::open(&config, &dir).await?;
         home.store = store_layer(home.store);
         let mut warnings = home.warnings;
@@ -145,6 +165,10 @@ impl Builder {
             rules: app::rules(&config, home.store.as_ref()).await?,
             roots: vec![root.pin],
         });
+        let registrar = match hook {
+            Some(hook) => registrar.with_hook(hook),
+            None => registrar,
+        };
         let app = Arc::new(App {
             server: home.server,
             certificates,
@@ -172,7 +196,7 @@ impl Builder {
         });
         let loaded = follow::load(&app).await?;
         seen::load(&app.fleet, app.store.as_ref()).await?;
-        Ok(Server { app, dir, loaded, warnings, flush })
+        Ok(Server { app, dir, loaded, warnings, flush, routes })
     }
 }
 
@@ -197,7 +221,7 @@ impl Server {
     /// # Errors
     /// When a port or the admin socket cannot be had.
     pub async fn start(self) -> anyhow::Result<Running> {
-        let Self { app, dir, loaded, warnings, flush } = self;
+        let Self { app, dir, loaded, warnings, flush, routes } = self;
         let stop = CancellationToken::new();
         let background = CancellationToken::new();
         let bind = |name: &str, address: SocketAddr| {
@@ -225,7 +249,7 @@ impl Server {
         };
         let accepts = [
             (grpc_socket, listener("grpc", app.certificates.grpc(), grpc::router(&app))),
-            (api_socket, listener("api", app.certificates.api(), http::router(&app))),
+            (api_socket, listener("api", app.certificates.api(), http::router(&app, routes))),
         ];
         let mut tasks: Vec<JoinHandle<()>> =
             accepts.into_iter().map(|(socket, listener)| tokio::spawn(workers.accept(socket, listener))).collect();

@@ -16,6 +16,7 @@ use super::{Dice, Enrolled, Registrar};
 use crate::decide::verdict;
 use crate::decision::Grant;
 use crate::facts::{Facts, Request, RequestFact, TokenFact};
+use crate::hook::{Candidate, HookAnswer};
 use crate::outcome::RuleId;
 use crate::refusal::Reason;
 use crate::rules::Rules;
@@ -33,6 +34,7 @@ pub(super) struct Enrolment<'a, S: Store + ?Sized> {
     dice: Dice,
     envoy: EnvoyId,
     token: TokenCheck,
+    passed: Option<Grant>,
     issued: Option<IssuedCertificate>,
     plan: Option<Plan>,
 }
@@ -55,7 +57,7 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
     ) -> Self {
         let envoy = EnvoyId::from_random(dice.envoy);
         let token = TokenCheck::limited();
-        Self { registrar, verified, from, now, dice, envoy, token, issued: None, plan: None }
+        Self { registrar, verified, from, now, dice, envoy, token, passed: None, issued: None, plan: None }
     }
 
     pub(super) async fn run(mut self) -> Result<Enrolled, Reason> {
@@ -82,6 +84,9 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
                 },
                 _ => None,
             };
+            if let Err(reason) = self.ask_hook(&grant).await {
+                return self.refused(reason, &read.facts).await;
+            }
             let record = self.issue(&grant)?;
             let plan = Plan::new(record, &grant, &read)?;
             let certificate = self.issued.as_ref().map(|issued| issued.der.as_slice()).unwrap_or_default();
@@ -166,10 +171,29 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
         Ok(Read { facts, token: token_revision, proof: proof.revision, holder })
     }
 
-    fn decide(&self, read: &Read, rules: &Rules) -> Result<Grant, Reason> {
+    fn request(&self) -> Request {
         let asked = self.registration();
-        let request = Request { hostname: asked.hostname.clone(), from: self.from, takeover: asked.takeover };
-        verdict(&request, &read.facts, rules, self.now)
+        Request { hostname: asked.hostname.clone(), from: self.from, takeover: asked.takeover }
+    }
+
+    fn decide(&self, read: &Read, rules: &Rules) -> Result<Grant, Reason> {
+        verdict(&self.request(), &read.facts, rules, self.now)
+    }
+
+    /// Asks the hook, unless it has let this very grant pass before.
+    async fn ask_hook(&mut self, grant: &Grant) -> Result<(), Reason> {
+        let Some(hook) = self.registrar.hook.as_ref().filter(|_| self.passed.as_ref() != Some(grant)) else {
+            return Ok(());
+        };
+        let Registration { identity, platform, .. } = self.registration();
+        let request = self.request();
+        match hook.ask(Candidate { request: &request, grant, identity, platform, now: self.now }).await {
+            HookAnswer::Proceed => {
+                self.passed = Some(grant.clone());
+                Ok(())
+            }
+            HookAnswer::Refuse { message } => Err(Reason::RefusedByHook { message }),
+        }
     }
 
     /// The commit that wrote an approved pattern, if it is still the one that the rules know.
