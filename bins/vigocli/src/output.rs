@@ -34,7 +34,8 @@ impl<'a> Output<'a> {
             Format::Table => render(&reply.parse()?, &self.style),
             Format::Json if self.terminal => pretty(&reply.parse()?),
             Format::Json => {
-                reply.parse::<serde::de::IgnoredAny>()?;
+                // As a value: what nests without end is no answer, though its brackets may fit.
+                reply.parse::<Value>()?;
                 format!("{}\n", reply.text().trim())
             }
             Format::Jsonl => lines(&reply.parse()?),

@@ -68,9 +68,16 @@ impl Style {
     }
 }
 
-/// A plain cell.
+/// More than any page holds; the table's widths are 16 bits.
+const LONGEST: usize = 10_000;
+
+/// A plain cell. What is longer than anybody reads is cut, and that is said; JSON has all of it.
 pub(crate) fn cell(content: impl Display) -> Cell {
-    Cell::new(content)
+    let text = content.to_string();
+    match text.char_indices().nth(LONGEST) {
+        None => Cell::new(text),
+        Some((end, _)) => Cell::new(format!("{}… (cut)", &text[..end])),
+    }
 }
 
 /// A status, in the color of a traffic light where colors are wanted.
@@ -112,9 +119,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_cell_of_any_length_is_shown() {
-        let long = "x".repeat(200_000);
-        assert!(plain().table(["~NOTE"], [[cell(&long)]]).len() >= 200_000);
+    fn a_cell_of_any_length_is_shown_as_far_as_anybody_reads() {
+        let long = "ä".repeat(200_000);
+        for header in ["~NOTE", "ID"] {
+            let shown = plain().table([header], [[cell(&long)]]);
+            assert!(shown.contains(&"ä".repeat(10_000)) && shown.ends_with("… (cut)\n"), "{}", shown.len());
+        }
     }
 
     #[test]
