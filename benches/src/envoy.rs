@@ -49,6 +49,7 @@ pub fn registration(
     let mut id = [0; 16];
     id[..8].copy_from_slice(&number.to_be_bytes());
     let registration = Registration {
+        kind: vigo_core::RegistrationKind::Enrol,
         request: RequestId::from_random(id),
         identity: identity.public(),
         csr: request.csr().to_vec(),

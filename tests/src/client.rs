@@ -92,6 +92,7 @@ pub fn registration(hostname: &str, seed: u8, token: Option<&str>) -> (Registrat
     let identity = IdentitySecret::from_seed(&Zeroizing::new([seed; 32]));
     let request = ClientRequest::generate().unwrap();
     let registration = Registration {
+        kind: vigo_core::RegistrationKind::Enrol,
         request: RequestId::from_random([seed; 16]),
         identity: identity.public(),
         csr: request.csr().to_vec(),

@@ -58,6 +58,10 @@ impl VerifiedCsr {
             return Err(CsrError::Malformed);
         }
         let key = RequestKey::new(&spki.algorithm, &spki.subject_public_key.data)?;
+        // What the sender has the pin of is what the certificate will hold.
+        if spki.raw != key.subject_public_key_info() {
+            return Err(CsrError::KeyType);
+        }
         // Named by the key alone, so that the library below never chooses by what the sender wrote.
         let signed_with = &request.signature_algorithm;
         if signed_with.algorithm != key.signature_oid() || signed_with.parameters.is_some() {

@@ -9,6 +9,8 @@ use crate::{EnvoyId, Hostname, IdentityKey, IdentitySecret, Pin, Platform, Reque
 /// What a machine says when it asks to join.
 #[derive(Debug)]
 pub struct Registration {
+    /// What is asked for.
+    pub kind: RegistrationKind,
     /// Drawn once and kept: asking again with an equal one finds the same answer.
     pub request: RequestId,
     /// The identity that signs this and every check-in after it.
@@ -25,6 +27,17 @@ pub struct Registration {
     pub reported_ip: Option<IpAddr>,
     /// The agent and its system.
     pub platform: Platform,
+}
+
+/// What a registration asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegistrationKind {
+    /// To be let in; or, where an equal one was won before, its stored answer.
+    #[default]
+    Enrol,
+    /// The stored answer of an equal one that was won before, and nothing else: what an agent sends that nobody told to
+    /// enrol, so that a revoked machine never comes back by itself.
+    Repeat,
 }
 
 /// Whether a registration asks to replace the envoy that has its name. Asking proves nothing.
@@ -92,7 +105,10 @@ impl Registration {
     fn to_wire(&self) -> wire::Registration {
         use wire::registration::{Kind, Takeover as WireTakeover};
         wire::Registration {
-            kind: Kind::Enrol.into(),
+            kind: match self.kind {
+                RegistrationKind::Enrol => Kind::Enrol.into(),
+                RegistrationKind::Repeat => Kind::Repeat.into(),
+            },
             request_id: self.request.as_bytes().to_vec(),
             identity_key: self.identity.as_bytes().to_vec(),
             csr: self.csr.clone(),
@@ -185,10 +201,13 @@ impl TryFrom<wire::SignedRegistration> for SignedRegistration {
 impl Registration {
     fn from_wire(wire: wire::Registration, identity: IdentityKey) -> Result<Self, RegistrationError> {
         use wire::registration::{Kind, Takeover as WireTakeover};
-        if wire.kind() != Kind::Enrol {
-            return Err(FrameError::Unsupported("this kind of registration").into());
-        }
+        let kind = match wire.kind() {
+            Kind::Enrol => RegistrationKind::Enrol,
+            Kind::Repeat => RegistrationKind::Repeat,
+            Kind::Unspecified => return Err(FrameError::Unsupported("this kind of registration").into()),
+        };
         Ok(Self {
+            kind,
             request: RequestId::try_from(wire.request_id.as_slice())
                 .map_err(|_| FrameError::Malformed("a request id is 16 bytes"))?,
             identity,

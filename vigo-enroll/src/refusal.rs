@@ -67,6 +67,8 @@ pub enum Reason {
         /// What may bring it back.
         reenroll: Reenroll,
     },
+    /// The answer of a registration was asked for that was never won.
+    NeverWon,
     /// The rules admit it, and the embedder's hook does not.
     RefusedByHook {
         /// The hook's words.
@@ -286,6 +288,12 @@ impl From<Reason> for Refusal {
                 "hostname_revoked",
                 "The last envoy with this hostname was revoked by an operator",
                 permits(&hostname, reenroll),
+            ),
+            Reason::NeverWon => Self::new(
+                Policy,
+                "never_won",
+                "This registration was never won, so there is no answer to repeat",
+                "run the bootstrap line again",
             ),
             Reason::RefusedByHook { message } => Self::new(
                 Policy,

@@ -123,8 +123,13 @@ impl Token {
         };
         let mut bytes: [u8; 32] = decode(secret)?;
         bytes.zeroize();
+        let written: TokenId = id.parse().map_err(|_| TokenError::Malformed)?;
+        // In upper case it would be the same token in another spelling.
+        if written.to_string() != id {
+            return Err(TokenError::Malformed);
+        }
         Ok(Self {
-            id: id.parse().map_err(|_| TokenError::Malformed)?,
+            id: written,
             secret: TokenSecret(Zeroizing::new(secret.to_owned())),
             ca_pin: Pin::from(decode(pin)?),
         })
@@ -226,6 +231,7 @@ mod tests {
             format!("vgt1.{}.{pin}.{pin}.{pin}", "02".repeat(16)),
             format!("vgt1.{}.short.{pin}", "02".repeat(16)),
             format!("vgt1.nohex.{pin}.{pin}"),
+            format!("vgt1.{}.{pin}.{pin}", "FB".repeat(16)),
         ] {
             let text = format!("{body}.{}", URL_SAFE_NO_PAD.encode(key.mac(&body)));
             assert_eq!(Token::parse(&text, &key).map(|_| ()), Err(TokenError::Malformed), "{body}");

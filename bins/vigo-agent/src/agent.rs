@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
-use vigo_core::EnvoyId;
+use vigo_core::{EnvoyId, RegistrationKind};
 
 use crate::daemon::{self, DaemonError};
 use crate::install::{InstallError, Staged};
@@ -127,7 +127,7 @@ impl Agent {
     /// # Errors
     /// With what went wrong; asking again with an equal order is safe, and finishes what was begun.
     pub async fn register(&self, order: &Order) -> Result<Registered, RegisterError> {
-        register(&self.paths, &self.provider, order).await
+        register(&self.paths, &self.provider, order, RegistrationKind::Enrol).await
     }
 
     /// Registers, installs the program and the service, and waits for the first check-in. What was there before is

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use vigo_ca::files::FileError;
-use vigo_core::Takeover;
+use vigo_core::{RegistrationKind, Takeover};
 
 use crate::envoy::{CheckInError, Envoy, EnvoyError, Taken};
 use crate::local_socket::{Asked, LocalSocket, Told};
@@ -127,7 +127,7 @@ async fn finish_pending(paths: &Paths, provider: &Arc<CryptoProvider>, envoy: &E
         takeover: Takeover::Asked,
     };
     tracing::info!(hostname = %order.hostname, "revoked, and a registration is pending here: asking for its answer");
-    match register(paths, provider, &order).await {
+    match register(paths, provider, &order, RegistrationKind::Repeat).await {
         Ok(registered) => {
             tracing::info!(envoy = %registered.config.envoy, "enrolled anew");
             true

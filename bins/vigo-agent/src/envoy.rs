@@ -7,6 +7,7 @@ use rustls::{AlertDescription, ClientConfig};
 use vigo_ca::tls::{ClientIdentity, TlsError, client_config};
 use vigo_core::{Accepted, CheckIn, EnvoyId, FrameError, Notice, PolicyChange, UnixTime};
 
+use crate::explain::is_about_trust;
 use crate::line::{self, CallError, DialError, Line};
 use crate::record::PolicyRecord;
 use crate::{
@@ -224,7 +225,7 @@ impl CheckInError {
             Self::Call(CallError::Alert(AlertDescription::CertificateRevoked)) => "envoy_revoked",
             Self::Call(CallError::Alert(AlertDescription::CertificateExpired)) | Self::Expired => "certificate_expired",
             Self::Call(CallError::Alert(_)) => "certificate_refused",
-            Self::Dial(DialError::Tls { source, .. }) if is_certificate_error(source) => "server_not_trusted",
+            Self::Dial(DialError::Tls { source, .. }) if is_about_trust(source) => "server_not_trusted",
             Self::Dial(_) | Self::Call(CallError::Lost { .. }) => "server_unreachable",
             Self::Answer(_) | Self::Call(CallError::Answer(_)) => "reply_refused",
             Self::Frame(_) => "malformed",
@@ -237,9 +238,4 @@ impl CheckInError {
     pub(crate) fn outcome(&self) -> Outcome {
         if self.code() == "envoy_revoked" { Outcome::Revoked } else { Outcome::Failed }
     }
-}
-
-fn is_certificate_error(error: &std::io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }

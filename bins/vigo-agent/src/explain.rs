@@ -27,6 +27,11 @@ impl From<&Refused> for Failure {
 impl From<&DialError> for Failure {
     fn from(error: &DialError) -> Self {
         match error {
+            DialError::Tls { server, source } if !is_about_trust(source) => {
+                Self::new(Exit::Unreachable, "server_unreachable", error)
+                    .help(format_args!("is {server} the server's gRPC port, and has it room for a connection?"))
+                    .help(AGAIN)
+            }
             DialError::Tcp { server, .. } | DialError::Timeout { server } => {
                 Self::new(Exit::Unreachable, "server_unreachable", error)
                     .help(format_args!("is the server up, and may this machine connect to TCP port {}?", server.port()))
@@ -38,6 +43,12 @@ impl From<&DialError> for Failure {
                 .help("the address must be the server's gRPC port, 1530 unless it was changed"),
         }
     }
+}
+
+/// Whether TLS said something of who is who; else the connection just ended.
+pub(crate) fn is_about_trust(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)))
 }
 
 impl From<&CallError> for Failure {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempPath;
 
@@ -11,6 +12,22 @@ use tempfile::TempPath;
 pub(crate) struct Staged {
     staged: Option<TempPath>,
     target: PathBuf,
+}
+
+/// What the name of a program beside its place begins with.
+const NEW: &str = ".vigo-new-";
+/// One that is older was left behind by a run that was killed.
+const OLD: Duration = Duration::from_secs(3600);
+
+/// Removes what killed runs left. What cannot be removed is no reason to stop.
+fn remove_left_behind(folder: &Path, now: SystemTime) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(NEW)) {
+        let modified = entry.metadata().and_then(|meta| meta.modified());
+        if modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > OLD)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Why the program cannot be installed.
@@ -33,12 +50,16 @@ impl Staged {
         if fs::canonicalize(&target).is_ok_and(|there| there == own) {
             return Ok(Self { staged: None, target });
         }
+        if target.is_dir() {
+            return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
+        }
         let copy = || -> io::Result<TempPath> {
             fs::create_dir_all(folder)?;
-            let mut file = tempfile::Builder::new().prefix(".vigo-new-").tempfile_in(folder)?;
+            let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
             io::copy(&mut fs::File::open(&own)?, &mut file)?;
             file.as_file().set_permissions(fs::Permissions::from_mode(0o755))?;
             file.as_file().sync_all()?;
+            remove_left_behind(folder, file.as_file().metadata()?.modified()?);
             Ok(file.into_temp_path())
         };
         let staged = Some(copy().map_err(failed)?);

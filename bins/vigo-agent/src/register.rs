@@ -7,7 +7,7 @@ use rustls::crypto::CryptoProvider;
 use vigo_ca::VerifiedCsr;
 use vigo_ca::tls::{Contact, ContactError, FirstContact, TlsError, TrustedBy};
 use vigo_core::frame::Audience;
-use vigo_core::{EnvoyId, FrameError, Hostname, Notice, OldEnvoy, Pin, Platform, Registration, Takeover, TokenText};
+use vigo_core::{EnvoyId, FrameError, Hostname, Notice, OldEnvoy, Pin, Platform, Registration, RegistrationKind, Takeover, TokenText};
 
 use crate::answer::{Answer, AnswerError, Asked};
 use crate::line::{self, CallError, DialError, Line};
@@ -117,6 +117,7 @@ pub(crate) async fn register(
     paths: &Paths,
     provider: &Arc<CryptoProvider>,
     order: &Order,
+    kind: RegistrationKind,
 ) -> Result<Registered, RegisterError> {
     vigo_ca::files::create_private_dir(paths.config_dir()).map_err(PendingError::from)?;
     let _lock = Lock::take(&paths.enrol_lock())?;
@@ -135,6 +136,10 @@ pub(crate) async fn register(
         let Config { envoy, hostname, server, .. } = old.config.clone();
         return Err(RegisterError::Enrolled { envoy, hostname, server });
     }
+    let drawn = kept.is_none();
+    if drawn && kind == RegistrationKind::Repeat {
+        return Err(PendingError::Damaged { path: folder, what: "nothing to repeat".to_owned() }.into());
+    }
     let mut pending = match kept {
         Some(kept) => {
             tracing::info!(request = %kept.request, "going on with the registration that was begun here");
@@ -147,9 +152,14 @@ pub(crate) async fn register(
     let mut attempt = 1;
     let answer = loop {
         let (mut line, met, local_ip) = meet(provider, order, &mut contact).await?;
-        let known = KnownRoot { pin: met.root_pin, trust: trust(met.by) };
+        let known = match pending.contact {
+            // Repeated by a daemon, whose only pin is what it met then: why that was trusted stays what it was.
+            Some(before) if kind == RegistrationKind::Repeat && before.pin == met.root_pin => before,
+            _ => KnownRoot { pin: met.root_pin, trust: trust(met.by) },
+        };
         pending.note(&folder, known, order.takeover)?;
         let registration = Registration {
+            kind,
             request: pending.request,
             identity: pending.identity.public(),
             csr: pending.csr.clone(),
@@ -171,8 +181,14 @@ pub(crate) async fn register(
                 attempt += 1;
             }
             Err(error) => {
-                if matches!(&error, CallError::Refused(refused) if refused.code == "envoy_revoked") {
+                let over = match &error {
                     // What was won then is over; the next run is a new machine's.
+                    CallError::Refused(refused) if refused.code == "envoy_revoked" => true,
+                    // Refused at its first try: nothing was won, so there is nothing to finish.
+                    CallError::Refused(refused) => drawn && attempt == 1 && refused.exit != Exit::Unreachable,
+                    _ => false,
+                };
+                if over {
                     Pending::discard(&folder)?;
                 }
                 return Err(error.into());
@@ -262,7 +278,7 @@ fn finish(
             server_id: answer.server,
             hostname: order.hostname.clone(),
             interval: answer.interval,
-            trust: trust(met.by),
+            trust: pending.contact.map_or(trust(met.by), |contact| contact.trust),
         },
         identity: pending.identity,
         tls_key: pending.tls_key,

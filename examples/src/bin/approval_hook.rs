@@ -43,6 +43,7 @@ impl AdmissionHook for Inventory {
 fn machine(hostname: &str, audience: Audience) -> anyhow::Result<SignedRegistration> {
     let identity = IdentitySecret::from_seed(&vigo_examples::seed());
     let registration = Registration {
+        kind: vigo_core::RegistrationKind::Enrol,
         request: RequestId::from_random(vigo_examples::id()),
         identity: identity.public(),
         csr: ClientRequest::generate()?.csr().to_vec(),

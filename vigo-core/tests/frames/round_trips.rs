@@ -134,6 +134,7 @@ proptest! {
         platform in platform(),
     ) {
         let registration = Registration {
+            kind: vigo_core::RegistrationKind::Enrol,
             request: RequestId::from_random(request),
             identity: scene::identity().public(),
             csr,

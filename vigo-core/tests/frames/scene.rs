@@ -50,6 +50,7 @@ pub(crate) fn platform() -> Platform {
 
 pub(crate) fn registration() -> Registration {
     Registration {
+        kind: vigo_core::RegistrationKind::Enrol,
         request: RequestId::from_random([0x2e; 16]),
         identity: identity().public(),
         csr: vec![0x30, 3, 2, 1, 0x2a],

@@ -130,6 +130,7 @@ impl<S: Store> Fleet<S> {
     async fn register(&self, hostname: &str, token: Option<&TokenText>) -> Result<Enrolled, Refusal> {
         let secret = IdentitySecret::from_seed(&Zeroizing::new([7; 32]));
         let registration = Registration {
+            kind: vigo_core::RegistrationKind::Enrol,
             request: RequestId::from_random([7; 16]),
             identity: secret.public(),
             csr: b"csr".to_vec(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vigo_core::record::{ApprovedRecord, CertificateRecord, EnvoyRecord, RequestRecord};
 use vigo_core::store::{Outcome, Revision, Store};
 use vigo_core::{
-    Admission, ApprovalId, ClientAddr, EnvoyId, IssuedCertificate, Registration, Serial, UnixTime,
+    Admission, ApprovalId, ClientAddr, EnvoyId, IssuedCertificate, Registration, RegistrationKind, Serial, UnixTime,
     VerifiedRegistration, keyspace,
 };
 
@@ -67,6 +67,7 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
             let request = match stored {
                 Some(Kept { record, .. }) if self.is_equal(&record) => return self.repeat(record).await,
                 Some(_) => RequestFact::Used,
+                None if self.registration().kind == RegistrationKind::Repeat => return Err(Reason::NeverWon),
                 None => RequestFact::Unused,
             };
             let read = self.read(request).await?;

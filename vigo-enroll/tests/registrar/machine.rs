@@ -85,6 +85,7 @@ impl Machine {
     /// What it sends.
     pub(crate) fn signed(&self) -> SignedRegistration {
         let registration = Registration {
+            kind: vigo_core::RegistrationKind::Enrol,
             request: self.request,
             identity: self.identity(),
             csr: self.csr.clone(),
