@@ -96,3 +96,72 @@ fn revoking_twice_and_revoking_nobody() {
     assert!(nobody.contains("there is no envoy"), "{nobody}");
     let _ = server.cli(&["audit", "verify"]).ok();
 }
+
+#[test]
+fn rule_13_a_refused_registration_under_another_name_brings_no_revoked_machine_back() {
+    let mut options = vigo_tests::Options::default();
+    options.sections.push_str(
+        "  trusted_enrollment: [{pattern: 'web*.example.com', cidrs: [127.0.0.0/8]}]\ncheckin:\n  interval: 1s\n",
+    );
+    let server = Server::with(&options);
+    let machine = Machine::enrolled("db1.example.com", &server);
+    let spent = server.token("*.example.com", &[]);
+    let _ = Machine::new("other.example.com").bootstrap(&server, Some(&spent), &[]).ok();
+    let mut daemon = machine.daemon();
+    daemon.says("checked in");
+    let (grpc, api) = (server.grpc(), server.api());
+    let arguments = [
+        "register",
+        "--server",
+        &grpc,
+        "--api-addr",
+        &api,
+        "--hostname",
+        "web4.example.com",
+        "--force",
+        "--token-stdin",
+    ];
+    let _ = machine.vigo(&arguments).input(&spent).run().failed(5);
+    assert!(!machine.config_dir().join("pending").exists(), "a request that was refused at once is over");
+    let _ = server.cli(&["--yes", "envoys", "revoke", "db1.example.com"]).ok();
+    daemon.says("envoy_revoked");
+    daemon.stop();
+    assert!(server.envoys().iter().all(|(name, _)| name != "web4.example.com"), "{:?}", server.envoys());
+}
+
+#[tokio::test]
+async fn rule_13_what_was_never_won_is_not_repeated_even_where_a_rule_would_admit_it() {
+    use vigo_core::RegistrationKind;
+    use vigo_tests::client;
+    let server = Server::with_bootstrap("  trusted_enrollment: [{pattern: '*.example.com', cidrs: [127.0.0.0/8]}]\n");
+    let (mut registration, identity, _request) = client::registration("web1.example.com", 1, None);
+    registration.kind = RegistrationKind::Repeat;
+    let repeat = client::signed(&server.grpc(), &registration, &identity, None).await.into_wire();
+    assert_eq!(client::register(&server.grpc(), repeat.clone()).await.unwrap_err().code, "never_won");
+    registration.kind = RegistrationKind::Enrol;
+    let enrol = client::signed(&server.grpc(), &registration, &identity, None).await.into_wire();
+    let won = client::register(&server.grpc(), enrol).await.unwrap();
+    assert_eq!(client::register(&server.grpc(), repeat).await.unwrap(), won, "the stored answer");
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_ends_its_open_connection_too() {
+    let server = Server::with_bootstrap("  cert_validity: 2s\n");
+    let token = server.token("web1.example.com", &[]);
+    let mut client = Client::enrol(&server.grpc(), "web1.example.com", 1, &token).await;
+    let mut line = client.connect().await.unwrap();
+    let _ = client.check_in(&mut line, None).await.unwrap();
+    until("the certificate ends", || (server.envoys()[0].1 == "expired").then_some(()));
+    assert_eq!(client.check_in(&mut line, None).await.unwrap_err().code, "certificate_expired");
+}
+
+#[tokio::test]
+async fn a_registration_without_an_end_is_cut_off() {
+    let server = Server::start();
+    let frame = vigo_core::wire::SignedRegistration { body: vec![7; 512 * 1024], signature: vec![0; 64], proof: None };
+    let refused = vigo_tests::client::register(&server.grpc(), frame).await.unwrap_err();
+    assert_eq!(refused.code, "", "cut off before anything was read of it: {refused:?}");
+    // And a check-in may be as large as it may be.
+    let machine = Machine::enrolled("web1.example.com", &server);
+    let _ = machine.check_in().ok();
+}

@@ -53,7 +53,8 @@ pub use pattern_set::PatternSet;
 pub use pin::{Pin, PinError};
 pub use platform::Platform;
 pub use registration::{
-    OldEnvoy, Proof, Registration, RegistrationError, RegistrationKind, SignedRegistration, Takeover, VerifiedRegistration,
+    OldEnvoy, Proof, Registration, RegistrationError, RegistrationKind, SignedRegistration, Takeover,
+    VerifiedRegistration,
 };
 pub use reply::{Accepted, Notice, PolicyChange, Reply, ReplyOutcome, ReplyProof, Resync, SignedReply};
 pub use session::{Session, Step};

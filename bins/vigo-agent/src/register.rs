@@ -7,7 +7,9 @@ use rustls::crypto::CryptoProvider;
 use vigo_ca::VerifiedCsr;
 use vigo_ca::tls::{Contact, ContactError, FirstContact, TlsError, TrustedBy};
 use vigo_core::frame::Audience;
-use vigo_core::{EnvoyId, FrameError, Hostname, Notice, OldEnvoy, Pin, Platform, Registration, RegistrationKind, Takeover, TokenText};
+use vigo_core::{
+    EnvoyId, FrameError, Hostname, Notice, OldEnvoy, Pin, Platform, Registration, RegistrationKind, Takeover, TokenText,
+};
 
 use crate::answer::{Answer, AnswerError, Asked};
 use crate::line::{self, CallError, DialError, Line};

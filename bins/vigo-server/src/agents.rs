@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most downloads at once.
-const MAX_DOWNLOADS: usize = 64;
 /// Where packages put the binaries.
 const PACKAGED: &str = "/usr/share/vigo/agents";
 
@@ -21,7 +18,6 @@ pub(crate) struct Agents {
     dir: PathBuf,
     beside: Option<PathBuf>,
     digests: Mutex<HashMap<PathBuf, Known>>,
-    places: Arc<Semaphore>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,16 +40,7 @@ pub(crate) struct Build {
 impl Agents {
     pub(crate) fn new(dir: PathBuf) -> Self {
         let beside = if cfg!(debug_assertions) || is_cargo_build() { beside("vigo") } else { None };
-        Self { dir, beside, digests: Mutex::default(), places: Arc::new(Semaphore::new(MAX_DOWNLOADS)) }
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// A place among the downloads; waits for one.
-    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).acquire_owned().await.ok()
+        Self { dir, beside, digests: Mutex::default() }
     }
 
     /// The binary for a platform.
@@ -66,7 +53,9 @@ impl Agents {
         }
         let folder = format!("{os}-{arch}");
         for root in [self.dir.as_path(), Path::new(PACKAGED)] {
-            if let Some(build) = self.build(root.join(&folder).join("vigo")).await? {
+            let path = root.join(&folder).join("vigo");
+            if let Some(build) = self.build(path.clone()).await? {
+                only_ours(&path)?;
                 return Ok(Some(build));
             }
         }
@@ -103,6 +92,19 @@ impl Agents {
         };
         Ok(Some(Build { path, version, size, sha256 }))
     }
+}
+
+/// Whoever may change what root runs on every machine is root on every machine.
+fn only_ours(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    for path in [Some(path), path.parent()].into_iter().flatten() {
+        let mode = path.metadata()?.permissions().mode();
+        if mode & 0o022 != 0 {
+            let what = format!("{} may be changed by others: run `chmod go-w {0}`", path.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+        }
+    }
+    Ok(())
 }
 
 fn is_version(text: &str) -> bool {

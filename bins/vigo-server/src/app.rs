@@ -20,6 +20,7 @@ use crate::checkins::CheckIns;
 use crate::clock;
 use crate::config::Config;
 use crate::connections::Connections;
+use crate::downloads::Downloads;
 use crate::fleet::{Envoy, FleetIndex};
 
 /// What the parts of a running server share.
@@ -37,6 +38,7 @@ pub(crate) struct App {
     pub(crate) connections: Arc<Connections>,
     pub(crate) checkins: CheckIns,
     pub(crate) agents: Agents,
+    pub(crate) downloads: Arc<Downloads>,
     pub(crate) script: ScriptValues,
     pub(crate) metrics: metrics_exporter_prometheus::PrometheusHandle,
     pub(crate) ready: ArcSwap<bool>,

@@ -103,11 +103,12 @@ impl Certificates {
             return Ok(());
         }
         let leaf = files.load_or_issue(authority, names, Serial::from_random(clock::random()), now)?;
-        let (grpc, api) = (self.parts.grpc(&leaf)?, self.parts.api(&leaf)?);
+        self.grpc.store(Arc::new(self.parts.grpc(&leaf)?));
         tracing::info!(until = leaf.not_after().as_secs(), "the server's certificate was renewed; its key is the same");
-        self.grpc.store(Arc::new(grpc));
-        self.api.store(Arc::new(api));
+        let api = self.parts.api(&leaf);
         self.leaf.store(Arc::new(leaf));
+        // Last, since it may be a certificate from elsewhere that is at fault.
+        self.api.store(Arc::new(api?));
         Ok(())
     }
 

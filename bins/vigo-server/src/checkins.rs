@@ -53,6 +53,9 @@ pub enum CheckInRefusal {
     /// No such envoy.
     #[error("this server knows no such envoy")]
     UnknownEnvoy,
+    /// The certificate is over.
+    #[error("this machine's certificate has expired")]
+    Expired,
     /// The envoy was revoked.
     #[error("this envoy was revoked")]
     Revoked,
@@ -80,6 +83,7 @@ impl CheckInRefusal {
         match self {
             Self::CertificateRequired => "certificate_required",
             Self::UnknownEnvoy => "unknown_envoy",
+            Self::Expired => "certificate_expired",
             Self::Revoked => "envoy_revoked",
             Self::IdentityMismatch => "identity_mismatch",
             Self::Frame(FrameError::BadSignature) => "bad_signature",

@@ -60,7 +60,12 @@ impl FleetIndex {
         let record = Arc::new(record);
         let envoy = match table.by_id.get(&id) {
             Some(envoy) => {
-                envoy.live().record = record;
+                let mut live = envoy.live();
+                // A revocation is for ever: what was read before it comes too late.
+                if live.record.revocation.is_none() || revoked {
+                    live.record = record;
+                }
+                drop(live);
                 Arc::clone(envoy)
             }
             None => {
@@ -136,5 +141,7 @@ mod tests {
         index.apply(record(1, true));
         assert_eq!(index.named(&name), Some(second));
         assert_eq!(index.all().len(), 2);
+        index.apply(record(1, false));
+        assert!(index.get(&first).unwrap().live().record.revocation.is_some(), "revoked is for ever");
     }
 }

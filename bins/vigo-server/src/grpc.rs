@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request as HttpRequest, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response as HttpResponse};
+use http_body_util::Limited;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Request, Response, Status};
 use vigo_core::audit::AuditRecord;
@@ -16,6 +17,9 @@ use crate::app::App;
 use crate::checkins::{CheckInRefusal, no_hostcrate};
 use crate::clock;
 use crate::peer::Peer;
+
+/// The most bytes of a registration's request, with what wraps it.
+const MAX_REGISTRATION: usize = vigo_core::frame::MAX_REGISTER + 4096;
 
 /// The methods that a peer without a client certificate may call.
 const ANONYMOUS: [&str; 1] = ["/vigo.v1.Fleet/Register"];
@@ -36,12 +40,20 @@ pub(crate) fn router(app: &Arc<App>) -> axum::Router {
 async fn guard(State(app): State<Arc<App>>, request: HttpRequest, next: Next) -> HttpResponse {
     let refusal = match request.extensions().get::<Peer>() {
         Some(Peer { identity: Some(identity), .. }) if app.denies(identity) => Some(CheckInRefusal::Revoked),
+        // A connection may outlive the certificate that it began with.
+        Some(Peer { identity: Some(identity), .. }) if identity.not_after <= clock::now() => {
+            Some(CheckInRefusal::Expired)
+        }
         Some(Peer { identity: Some(_), .. }) => None,
         Some(Peer { identity: None, .. }) if ANONYMOUS.contains(&request.uri().path()) => None,
         Some(_) | None => Some(CheckInRefusal::CertificateRequired),
     };
     match refusal {
         Some(refusal) => refused(refusal).into_http::<axum::body::Body>().into_response(),
+        // A registration is small, and who sends it is not known yet.
+        None if ANONYMOUS.contains(&request.uri().path()) => {
+            next.run(request.map(|body| axum::body::Body::new(Limited::new(body, MAX_REGISTRATION)))).await
+        }
         None => next.run(request).await,
     }
 }
@@ -90,7 +102,12 @@ pub(crate) async fn register(
         Ok(enrolled) => enrolled,
         Err(refusal) => {
             metrics::counter!("vigo_enrolments_total", "outcome" => refusal.code()).increment(1);
-            tracing::info!(%from, code = refusal.audit_code(), "registration refused: {}", refusal.message());
+            if refusal.kind() == RefusalKind::Limited {
+                // As many as somebody likes to send.
+                tracing::debug!(%from, code = refusal.audit_code(), "registration refused");
+            } else {
+                tracing::info!(%from, code = refusal.audit_code(), "registration refused: {}", refusal.message());
+            }
             return Err(refusal);
         }
     };
@@ -156,6 +173,10 @@ fn refused(refusal: CheckInRefusal) -> Status {
         CheckInRefusal::Revoked => {
             (Code::Unauthenticated, "an operator revoked it: ask for a token and run the bootstrap line again")
         }
+        CheckInRefusal::Expired => (
+            Code::Unauthenticated,
+            "run a bootstrap line with --force on that machine: its identity is a way in for the same name",
+        ),
         CheckInRefusal::IdentityMismatch => (Code::PermissionDenied, "enrol again: `vigo bootstrap`"),
         CheckInRefusal::Frame(FrameError::BadSignature) => (Code::Unauthenticated, "enrol again: `vigo bootstrap`"),
         CheckInRefusal::Frame(_) => (Code::InvalidArgument, "agent and server may not be of fitting versions"),

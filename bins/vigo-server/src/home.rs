@@ -267,6 +267,10 @@ async fn create_store(files: &Files) -> Result<RedbStore, HomeError> {
     }
     drop(store);
     std::fs::rename(&beside, &files.store).map_err(io(&files.store))?;
+    if let Some(folder) = files.store.parent() {
+        // The store's name must last before the files that belong to it are made.
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))?;
+    }
     Ok(RedbStore::open(&files.store)?)
 }
 

@@ -9,6 +9,7 @@ pub mod checkins;
 mod clock;
 pub mod config;
 mod connections;
+mod downloads;
 pub mod fleet;
 mod follow;
 mod grpc;

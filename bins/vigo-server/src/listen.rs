@@ -4,7 +4,10 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -41,6 +44,10 @@ const GRACE: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(1);
 /// And may send this much meanwhile.
 const LINGER_BYTES: u64 = 64 * 1024;
+/// A connection without a client certificate and without an open request is closed after about this long.
+const IDLE: Duration = Duration::from_secs(60);
+/// The most requests at once of a connection to the agents' port that has no client certificate.
+const ANONYMOUS_STREAMS: u32 = 4;
 /// The most bytes of a request's target.
 const MAX_URL: usize = 4096;
 
@@ -113,7 +120,7 @@ impl Workers {
 }
 
 async fn accept(jobs: Vec<mpsc::Sender<Job>>, stop: CancellationToken, socket: TcpListener, listener: Arc<Listener>) {
-    let mut turn = 0usize;
+    let (mut turn, mut failed) = (0usize, 0u32);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -122,13 +129,17 @@ async fn accept(jobs: Vec<mpsc::Sender<Job>>, stop: CancellationToken, socket: T
         let (stream, from) = match accepted {
             Ok((stream, from)) => (stream, ClientAddr::from(from)),
             Err(error) => {
-                // Out of descriptors, most likely: those that are open must be served before more can be.
-                tracing::warn!(listener = listener.name, %error, "cannot accept a connection");
+                // Out of descriptors, most likely: those that are open must be served before more can be. Said once a
+                // while, since it comes again at once.
+                if failed.is_multiple_of(200) {
+                    tracing::warn!(listener = listener.name, %error, "cannot accept a connection");
+                }
+                failed += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let Some(place) = listener.connections.admit(from) else {
+        let Some(place) = listener.connections.admit(listener.name, from) else {
             metrics::counter!("vigo_connections_refused_total", "listener" => listener.name).increment(1);
             continue;
         };
@@ -169,14 +180,20 @@ async fn serve(job: Job, stop: CancellationToken) {
             return;
         }
     }
+    let anonymous = identity.is_none();
     let first = Arc::new(Notify::new());
-    let service = service(Arc::clone(&listener), Peer { addr: from, identity }, Arc::clone(&first));
+    let traffic = Arc::new(Traffic::default());
+    let service =
+        service(Arc::clone(&listener), Peer { addr: from, identity }, Arc::clone(&first), Arc::clone(&traffic));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(16 * 1024);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(32)
+        .max_concurrent_streams(if anonymous && listener.name == "grpc" { ANONYMOUS_STREAMS } else { 32 })
+        // What may lie unread here for each connection.
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(256 * 1024)
         .max_header_list_size(16 * 1024)
         .max_pending_accept_reset_streams(16)
         .keep_alive_interval(Duration::from_secs(60))
@@ -185,7 +202,7 @@ async fn serve(job: Job, stop: CancellationToken) {
     tokio::pin!(connection);
     let silent = async {
         if timeout(HEADERS, first.notified()).await.is_ok() {
-            std::future::pending::<()>().await;
+            traffic.idle(anonymous).await;
         }
     };
     tokio::select! {
@@ -215,10 +232,74 @@ async fn linger(mut stream: TcpStream) {
     let _ = timeout(LINGER, drain).await;
 }
 
+/// The requests of one connection: how many there were, and how many are open.
+#[derive(Debug, Default)]
+struct Traffic {
+    begun: AtomicU64,
+    open: AtomicU64,
+}
+
+/// A request that is open until this is dropped.
+struct Open(Arc<Traffic>);
+
+impl Traffic {
+    fn begin(self: &Arc<Self>) -> Open {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(self))
+    }
+
+    /// Ends when nothing was asked for a while; never for an envoy, which holds its connection.
+    async fn idle(&self, anonymous: bool) {
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(IDLE).await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            if anonymous && begun == before && self.open.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            before = begun;
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body, and the request that it belongs to.
+struct Counted {
+    body: Body,
+    _open: Open,
+}
+
+impl hyper::body::Body for Counted {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
 fn service(
     listener: Arc<Listener>,
     peer: Peer,
     first: Arc<Notify>,
+    traffic: Arc<Traffic>,
 ) -> impl hyper::service::Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
 + Send
 + 'static {
@@ -226,13 +307,15 @@ fn service(
         first.notify_one();
         let router = listener.router.clone();
         request.extensions_mut().insert(peer.clone());
+        let open = traffic.begin();
         async move {
             let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
             if target > MAX_URL {
                 return Ok(plain(StatusCode::URI_TOO_LONG));
             }
             match timeout(BODY, router.oneshot(request.map(Body::new))).await {
-                Ok(answer) => answer,
+                // The request is open until its answer's last byte is gone.
+                Ok(answer) => answer.map(|answer| answer.map(|body| Body::new(Counted { body, _open: open }))),
                 Err(_) => Ok(plain(StatusCode::REQUEST_TIMEOUT)),
             }
         }

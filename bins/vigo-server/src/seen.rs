@@ -28,7 +28,7 @@ pub async fn flush(fleet: &FleetIndex, store: &dyn Store, epoch: Epoch) -> Resul
     let mut written = 0;
     let mut failed = None;
     for (page, seen) in fresh {
-        match write_page(store, epoch, page, &seen).await {
+        match write_page(fleet, store, epoch, page, &seen).await {
             Ok(()) => written += seen.len(),
             Err(error) => {
                 for one in &seen {
@@ -43,7 +43,13 @@ pub async fn flush(fleet: &FleetIndex, store: &dyn Store, epoch: Epoch) -> Resul
     failed.map_or(Ok(written), Err)
 }
 
-async fn write_page(store: &dyn Store, epoch: Epoch, page: u8, fresh: &[Seen]) -> Result<(), StoreError> {
+async fn write_page(
+    fleet: &FleetIndex,
+    store: &dyn Store,
+    epoch: Epoch,
+    page: u8,
+    fresh: &[Seen],
+) -> Result<(), StoreError> {
     const TRIES: usize = 8;
     let key = keyspace::seen(page);
     for _ in 0..TRIES {
@@ -58,7 +64,10 @@ async fn write_page(store: &dyn Store, epoch: Epoch, page: u8, fresh: &[Seen]) -
                 table.insert(seen.envoy, seen.clone());
             }
         }
-        let mut envoys: Vec<Seen> = table.into_values().collect();
+        // Nobody asks when a revoked envoy was last seen, and a page has a largest size.
+        let in_service =
+            |seen: &Seen| fleet.get(&seen.envoy).is_none_or(|envoy| envoy.live().record.revocation.is_none());
+        let mut envoys: Vec<Seen> = table.into_values().filter(in_service).collect();
         envoys.sort_by_key(|seen| seen.envoy);
         let value = SeenPage { epoch, envoys }.encode();
         let transaction =

@@ -177,7 +177,7 @@ impl Builder {
             hashes,
             fleet: FleetIndex::new(),
             deny,
-            connections: Arc::new(Connections::default()),
+            connections: Arc::new(Connections::at_most(raise_descriptors())),
             checkins: CheckIns {
                 server: home.server,
                 signing: home.signing,
@@ -186,6 +186,7 @@ impl Builder {
                 interval: config.checkin.interval.0,
                 catalogue: ArcSwap::from_pointee(catalogue),
             },
+            downloads: Arc::default(),
             agents: Agents::new(dir.join(&config.agents.dir)),
             script,
             metrics: recorder(),
@@ -236,7 +237,6 @@ impl Server {
         let path = dir.join("run/admin.sock");
         let admin = AdminSocket::bind(&path).with_context(|| format!("the admin socket {}", path.display()))?;
         let (grpc, api) = (grpc_socket.local_addr()?, api_socket.local_addr()?);
-        raise_descriptors();
         let workers = Workers::start(&stop)?;
         let listener = |name, tls, router| {
             Arc::new(Listener {
@@ -282,15 +282,18 @@ async fn flushes(app: Arc<App>, period: Duration, stop: CancellationToken) {
     }
 }
 
-/// Every connection is a descriptor: takes as many as the system gives.
-fn raise_descriptors() {
+/// Every connection is a descriptor: takes as many as the system gives, and tells how many connections that allows. Some
+/// are kept for the store, the log and the operators' socket.
+fn raise_descriptors() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const RESERVE: u64 = 256;
     let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum
-        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
-    {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-    }
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let most = match limit.current == limit.maximum || setrlimit(Resource::Nofile, raised).is_ok() {
+        true => limit.maximum,
+        false => limit.current,
+    };
+    most.map_or(usize::MAX, |most| usize::try_from(most.saturating_sub(RESERVE).max(64)).unwrap_or(usize::MAX))
 }
 
 impl Running {

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
-use vigo_core::record::RevocationCause;
-use vigo_core::{EnvoyId, Hostname, UnixTime};
-use vigo_enroll::operate;
+use vigo_core::record::{HostClaim, Record as _, RevocationCause};
+use vigo_core::{EnvoyId, Hostname, UnixTime, keyspace};
+use vigo_enroll::operate::{self, Act};
 
 use crate::admin::{Operator, act, rfc3339};
 use crate::app::App;
@@ -187,8 +187,24 @@ async fn revoke(
     Path(name): Path<String>,
     Json(body): Json<Reason>,
 ) -> Result<Json<Row>, ApiError> {
-    let id = find(&app, &name)?.live().record.id;
-    let record = operate::revoke_envoy(app.store.as_ref(), &id, &body.reason, &act(by)).await?;
+    let mut id = find(&app, &name)?.live().record.id;
+    let act = act(by);
+    let mut record = operate::revoke_envoy(app.store.as_ref(), &id, &body.reason, &act).await?;
+    // Named by its hostname, and replaced in this very moment: the successor is meant.
+    if let Ok(hostname) = name.parse::<Hostname>() {
+        let claim = keyspace::host(&hostname);
+        for _ in 0..8 {
+            let holder = app.store.get(claim.as_bytes()).await.map_err(|error| ApiError::unavailable(&error))?;
+            let holder = holder.and_then(|entry| HostClaim::decode(&entry.value).ok()).map(|claim| claim.envoy);
+            match holder {
+                Some(holder) if holder != id => id = holder,
+                _ => break,
+            }
+            app.apply(record);
+            let act = Act { audit: clock::random(), ..act.clone() };
+            record = operate::revoke_envoy(app.store.as_ref(), &id, &body.reason, &act).await?;
+        }
+    }
     let envoy = app.apply(record);
     let row = row(&app, &envoy.live(), clock::now());
     Ok(Json(row))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -36,7 +36,7 @@ async fn find(app: &App, os: &str, arch: &str) -> Result<Build, ApiError> {
             StatusCode::NOT_FOUND,
             "no_agent",
             "this server has no agent binary for that platform",
-            format!("put one at {}/<os>-<arch>/vigo on the server", app.agents.dir().display()),
+            "put one at <os>-<arch>/vigo in the folder `agents.dir` of the server's configuration",
         )),
         Err(error) => Err(ApiError::unavailable(&error)),
     }
@@ -72,14 +72,26 @@ async fn latest(
     .into_response())
 }
 
-async fn download(State(app): State<Arc<App>>, Path((os, arch)): Path<(String, String)>) -> Result<Response, ApiError> {
+async fn download(
+    State(app): State<Arc<App>>,
+    Path((os, arch)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let build = find(&app, &os, &arch).await?;
-    let place = app.agents.place().await;
+    let place = app.downloads.begin(crate::http::client(&app, &request)).await.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "too many downloads at the moment",
+            "try again in a minute",
+        )
+    })?;
     let file = tokio::fs::File::open(&build.path).await.map_err(|error| ApiError::unavailable(&error))?;
     // At most as many bytes as were announced, whatever becomes of the file meanwhile.
     let chunks = futures_util::stream::try_unfold((file.take(build.size), place), |(mut file, place)| async move {
         let mut chunk = vec![0; 64 * 1024];
         let count = file.read(&mut chunk).await?;
+        place.goes_on();
         chunk.truncate(count);
         Ok::<_, std::io::Error>((count > 0).then(|| (Bytes::from(chunk), (file, place))))
     });
