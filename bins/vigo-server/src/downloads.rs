@@ -105,6 +105,12 @@ mod tests {
         ClientAddr::new([10, 0, 0, n].into())
     }
 
+    /// Simulated time goes by, and whoever waits for it wakes.
+    async fn later(span: Duration) {
+        tokio::time::advance(span).await;
+        tokio::task::yield_now().await;
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_stops_reading_gives_its_place_up_and_an_address_has_so_many() {
         let downloads = Arc::new(Downloads::default());
@@ -131,10 +137,12 @@ mod tests {
         let download = downloads.begin(from(1)).await.unwrap();
         for _ in 0..10 {
             download.goes_on();
-            tokio::time::sleep(STALLED / 2).await;
+            later(STALLED / 2).await;
         }
         assert_eq!(downloads.places.available_permits(), MAX - 1);
-        tokio::time::sleep(STALLED * 3).await;
+        for _ in 0..3 {
+            later(STALLED).await;
+        }
         assert_eq!(downloads.places.available_permits(), MAX);
         drop(download);
         assert_eq!(downloads.places.available_permits(), MAX);
