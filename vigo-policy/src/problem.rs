@@ -27,7 +27,8 @@ pub struct Position {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
+        // A file may have any name, and this ends up on a terminal.
+        f.write_str(&escaped(&self.file.to_string_lossy()))?;
         if let Some(Position { line, column }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
@@ -108,7 +109,7 @@ impl Report {
 
     /// `path:line:column`, to name a second place in a message.
     pub(crate) fn show(&self, spot: Spot) -> String {
-        let name = self.files[spot.file.0].file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = escaped(&self.files[spot.file.0].file_name().unwrap_or_default().to_string_lossy());
         format!("{name}:{}:{}", spot.position.line, spot.position.column)
     }
 
@@ -130,15 +131,19 @@ fn whole(file: &Path, message: impl Into<String>, help: impl Into<String>) -> Pr
     Problem { file: file.to_owned(), position: None, message: message.into(), help: help.into() }
 }
 
+/// The whole text with its control characters escaped.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+    }
+    escaped
+}
+
 /// A text from a file as it can be shown: at most 80 characters, control characters escaped.
 pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for (n, c) in text.chars().enumerate() {
-        if n == 80 {
-            shown.push('…');
-            break;
-        }
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    match text.char_indices().nth(80) {
+        Some((end, _)) => escaped(&text[..end]) + "…",
+        None => escaped(text),
     }
-    shown
 }

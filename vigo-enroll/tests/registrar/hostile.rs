@@ -169,7 +169,9 @@ fn rule_11_weak_identity_keys_are_refused() {
 #[test]
 fn fields_that_cannot_be() {
     let good = Fields::good();
-    for kind in [0, 2, 3, u64::MAX] {
+    // 3 asks for an answer that was won before, and there is none.
+    check(&Fields { kind: 3, ..good.clone() }, "never_won");
+    for kind in [0, 2, 4, u64::MAX] {
         check(&Fields { kind, ..good.clone() }, "malformed");
     }
     for takeover in [0, 3, u64::MAX] {
@@ -230,8 +232,16 @@ fn rule_14_a_registration_is_for_a_live_root() {
 /// One bit changed before it is signed: whoever signs may say what they like, and still only join or be refused.
 #[test]
 fn every_flipped_bit() {
-    let codes =
-        ["enrolled", "malformed", "key_refused", "bad_signature", "hostname_refused", "csr_refused", "not_admitted"];
+    let codes = [
+        "enrolled",
+        "malformed",
+        "key_refused",
+        "bad_signature",
+        "hostname_refused",
+        "csr_refused",
+        "not_admitted",
+        "never_won",
+    ];
     let good = Fields::good().body();
     let mut seen = BTreeSet::new();
     for bit in 0..good.len() * 8 {
