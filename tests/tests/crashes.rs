@@ -109,6 +109,13 @@ fn a_reply_that_is_lost_after_the_commit_is_given_again() {
     assert_eq!(machine.envoy(), envoy, "the stored result, not a second envoy");
     assert_eq!(server.envoys().len(), 1);
 
+    // Finished, all of it: the same line once more changes nothing and says so.
+    let again = machine.bootstrap(&server, Some(&token), &["--force"]);
+    assert_eq!((again.code, machine.envoy()), (0, envoy), "{}", again.stderr);
+    assert!(again.stderr.contains("was enrolled before and stays what it is"), "{}", again.stderr);
+    assert!(!machine.config_dir().join("pending").exists());
+    assert_eq!(server.envoys().len(), 1);
+
     // Revoked meanwhile: what was won is over, and the next run is a new machine's.
     let token = server.token("web2.example.com", &[]);
     let machine = Machine::new("web2.example.com");

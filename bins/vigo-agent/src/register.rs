@@ -171,6 +171,9 @@ pub(crate) async fn register(
             reported_ip: local_ip,
             platform: platform(),
         };
+        let already = old.as_ref().filter(|old| {
+            old.trusts(met.root_pin) && old.config.server == order.server && old.config.hostname == order.hostname
+        });
         // An identity of the same fleet is a way in, and what allows it to be replaced.
         let old = old.as_ref().filter(|old| old.trusts(met.root_pin));
         let old = old.map(|old| OldEnvoy { id: old.config.envoy, secret: &old.identity });
@@ -193,12 +196,29 @@ pub(crate) async fn register(
                 if over {
                     Pending::discard(&folder)?;
                 }
+                if let (CallError::Refused(refused), Some(already)) = (&error, already)
+                    && refused.code == "token_used"
+                {
+                    return Ok(finished_before(paths, already, met.root_pin));
+                }
                 return Err(error.into());
             }
         }
     };
     let Some(met) = contact else { return Err(FrameError::Unsupported("a call without a contact").into()) };
     finish(paths, pending, order, answer, &met)
+}
+
+/// The same line again on a machine that it has enrolled: nothing is left to do, and nothing is changed.
+fn finished_before(paths: &Paths, enrolment: &Enrolment, root: Pin) -> Registered {
+    let held = Policy::read(&paths.bundle(), &enrolment.server_key, &enrolment.config.server_id);
+    let policy =
+        held.held().map(|held| (held.state.version.clone(), held.bundle.configcrates.len(), held.bundle.resources()));
+    let notice = Notice {
+        code: "enrolled_before".to_owned(),
+        message: "this machine was enrolled before and stays what it is: the token has been used".to_owned(),
+    };
+    Registered { config: enrolment.config.clone(), root, notices: vec![notice], policy }
 }
 
 /// Whether the same call may succeed a moment later.
