@@ -59,6 +59,40 @@ fn quickstart_stays_up_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn quickstart_takes_other_ports_later_and_says_what_a_revoked_host_can_do() {
+    let folder = tempfile::Builder::new().prefix("vigo-").tempdir().unwrap();
+    let dir = folder.path().join("home");
+    let taken = std::net::TcpListener::bind("[::]:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let start = |more: &[&str]| {
+        Program::ours("vigo-server").args(["quickstart", "--once", "--dir"]).args([&dir]).args(more).run()
+    };
+    let api = free_port().to_string();
+    let said = start(&["--grpc-port", &port, "--api-port", &api]).failed(1);
+    assert!(said.contains("choose another port"), "{said}");
+    let told = start(&["--grpc-port", &free_port().to_string()]).ok();
+    assert!(told.contains("active"), "{told}");
+    let config = dir.join("server.yaml");
+    let edited = std::fs::read_to_string(&config).unwrap() + "# mine\n";
+    std::fs::write(&config, edited).unwrap();
+    let said = start(&["--grpc-port", &free_port().to_string()]).failed(1);
+    assert!(said.contains("was edited and says other ports"), "{said}");
+
+    let daemon = Program::ours("vigo-server").args(["quickstart", "--dir"]).args([&dir]).daemon();
+    let cli = |arguments: &[&str]| {
+        Program::ours("vigocli").args(["--config".as_ref(), config.as_os_str()]).args(arguments).run()
+    };
+    let id = until("the host is listed", || {
+        let rows: serde_json::Value = serde_json::from_str(&cli(&["-o", "json", "envoys", "list"]).stdout).ok()?;
+        Some(rows[0]["id"].as_str()?.to_owned())
+    });
+    let _ = cli(&["--yes", "envoys", "revoke", &id]).ok();
+    daemon.kill();
+    let said = start(&[]).failed(1);
+    assert!(said.contains("was revoked. To enrol it anew"), "{said}");
+}
+
+#[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let said = quickstart(Path::new("/proc/vigo"), &["--once"]).run().failed(1);
     assert!(said.contains("cannot make /proc/vigo") && said.contains("--dir"), "{said}");

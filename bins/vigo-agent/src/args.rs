@@ -53,7 +53,11 @@ pub(crate) enum Command {
     Register(Register),
     /// Check in at every interval, until told to stop
     #[command(after_help = "Examples:\n  vigo daemon\n  vigo --config-dir ./etc --state-dir ./state daemon")]
-    Daemon,
+    Daemon {
+        /// Stop when standard input ends, as a pipe does once the program that started this one is gone
+        #[arg(long)]
+        until_stdin_ends: bool,
+    },
     /// Check in once, now
     #[command(after_help = "Examples:\n  vigo run")]
     Run,

@@ -35,7 +35,19 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
     let paths = Paths::new(absolute(&config_dir)?, absolute(&state_dir)?);
     let agent = Agent::new(paths.clone(), world.provider);
     match cli.command {
-        None | Some(Command::Daemon) => agent.daemon(stop).await.map_err(|error| Failure::from(&error)),
+        None | Some(Command::Daemon { until_stdin_ends: false }) => {
+            agent.daemon(stop).await.map_err(|error| Failure::from(&error))
+        }
+        Some(Command::Daemon { until_stdin_ends: true }) => {
+            let ended = stdin_ended();
+            let stop = async {
+                tokio::select! {
+                    () = stop => {}
+                    _ = ended => {}
+                }
+            };
+            agent.daemon(stop).await.map_err(|error| Failure::from(&error))
+        }
         Some(Command::Version) => print(&format!("vigo {}\n", env!("CARGO_PKG_VERSION"))),
         Some(Command::Run) => told(agent.run().await.map_err(|error| Failure::from(&error))?),
         Some(Command::Status { json }) => {
@@ -63,6 +75,17 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
             bootstrapped(done.map_err(|error| Failure::from(&error))?, &paths)
         }
     }
+}
+
+/// Told once standard input has ended. A thread of its own reads it: one that the runtime would wait for at its end cannot
+/// be stopped.
+fn stdin_ended() -> tokio::sync::oneshot::Receiver<()> {
+    let (told, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = told.send(());
+    });
+    ended
 }
 
 /// Services and daemons are started elsewhere: a relative folder would be another one there.

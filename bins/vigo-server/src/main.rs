@@ -40,12 +40,12 @@ enum Command {
         /// The home to make, or to use again
         #[arg(long, default_value = "vigo-quickstart")]
         dir: PathBuf,
-        /// Where agents enrol and check in
-        #[arg(long, default_value_t = 1530)]
-        grpc_port: u16,
-        /// Where bootstrap and the API are
-        #[arg(long, default_value_t = 8443)]
-        api_port: u16,
+        /// Where agents enrol and check in [default: 1530]
+        #[arg(long, value_name = "PORT")]
+        grpc_port: Option<u16>,
+        /// Where bootstrap and the API are [default: 8443]
+        #[arg(long, value_name = "PORT")]
+        api_port: Option<u16>,
         /// Stop once this host is shown
         #[arg(long)]
         once: bool,

@@ -20,9 +20,9 @@ pub struct Quickstart {
     /// The home to make or to use again.
     pub dir: PathBuf,
     /// The port for enrolment and check-in.
-    pub grpc_port: u16,
+    pub grpc_port: Option<u16>,
     /// The port for bootstrap and the API.
-    pub api_port: u16,
+    pub api_port: Option<u16>,
     /// Whether to stop once the host is shown.
     pub once: Once,
 }
@@ -61,7 +61,18 @@ pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Res
     if !dirs[0].1.join("config").exists() {
         enrol(&running, &agent, &dirs).await?;
     }
+    if let Some(hostname) = running.revoked_on(&dirs[0].1.join("config")) {
+        let (home, config) = (quickstart.dir.display(), config_path.display());
+        running.stop().await;
+        bail!(
+            "this host's envoy, {hostname}, was revoked. To enrol it anew: remove {home}/this-host, run `vigo-server \
+             --config {config}`, `vigocli --config {config} envoys delete {hostname}` and the line that `vigocli \
+             --config {config} tokens generate --pattern {hostname}` prints"
+        );
+    }
     let mut daemon = daemon(&agent, &dirs)?;
+    // Held open by this process alone, and not by `wait`, which would close it: however this ends, the agent ends with it.
+    let _held = daemon.stdin.take();
     let shown = async {
         running.first_check_in(FIRST_CHECK_IN).await?;
         say("");
@@ -110,22 +121,42 @@ fn prepare(quickstart: &Quickstart) -> anyhow::Result<PathBuf> {
         .create(dir)
         .with_context(|| format!("cannot make {}: name a folder that you may write to with --dir", dir.display()))?;
     let path = dir.join("server.yaml");
-    if path.exists() {
-        return Ok(path);
-    }
-    let text = format!(
-        "# Made by `vigo-server quickstart`. Every key may be left out; relative paths are relative to this file.\n\
-         server:\n  grpc_listen: \":{}\"\n  api_listen: \":{}\"\n  # What agents are told to dial; found out at every start while unset.\n  # hostname: vigo.example.com\n\
-         checkin:\n  interval: 1m\n",
-        quickstart.grpc_port, quickstart.api_port
-    );
-    let written = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| {
+    let asked =
+        |before: (u16, u16)| (quickstart.grpc_port.unwrap_or(before.0), quickstart.api_port.unwrap_or(before.1));
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => server_yaml(asked((1530, 8443))),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Ok(text) => {
+            let section = Config::parse(&text, &path)?.server;
+            let before = (section.grpc_listen.0.port(), section.api_listen.0.port());
+            if asked(before) == before {
+                return Ok(path);
+            }
+            if text != server_yaml(before) {
+                bail!("{} was edited and says other ports: change them there, or choose another --dir", path.display());
+            }
+            server_yaml(asked(before))
+        }
+    };
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.with_context(|| format!("cannot write {}", path.display()))?;
+        file.as_file().sync_all()?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))?;
     prepare_stacks(&dir.join("stacks"))?;
     Ok(path)
+}
+
+/// The configuration that is made, and made anew when other ports are asked for and nobody edited it.
+fn server_yaml((grpc, api): (u16, u16)) -> String {
+    format!(
+        "# Made by `vigo-server quickstart`. Every key may be left out; relative paths are relative to this file.\n\
+         server:\n  grpc_listen: \":{grpc}\"\n  api_listen: \":{api}\"\n  # What agents are told to dial; found out at every start while unset.\n  # hostname: vigo.example.com\n\
+         checkin:\n  interval: 1m\n"
+    )
 }
 
 /// A first policy, so that an operator sees where one goes and how it reaches an envoy.
@@ -181,8 +212,8 @@ async fn enrol(running: &Running, agent: &Path, dirs: &[(&str, PathBuf); 2]) -> 
 fn daemon(agent: &Path, dirs: &[(&str, PathBuf); 2]) -> anyhow::Result<Child> {
     Command::new(agent)
         .args(dirs.iter().flat_map(|(flag, dir)| [flag.as_ref(), dir.as_os_str()]))
-        .arg("daemon")
-        .stdin(Stdio::null())
+        .args(["daemon", "--until-stdin-ends"])
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .kill_on_drop(true)

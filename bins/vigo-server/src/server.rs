@@ -342,6 +342,15 @@ impl Running {
         Ok((text.reveal().to_owned(), admin::rfc3339(record.expires_at)))
     }
 
+    /// The name of the envoy that an agent's configuration names, if it was revoked.
+    pub(crate) fn revoked_on(&self, config: &std::path::Path) -> Option<String> {
+        let text = std::fs::read_to_string(config).ok()?;
+        let id = text.lines().find_map(|line| line.strip_prefix("envoy_id: "))?.parse().ok()?;
+        let envoy = self.app.fleet.get(&id)?;
+        let live = envoy.live();
+        live.record.revocation.as_ref().map(|_| live.record.hostname.to_string())
+    }
+
     /// Waits until an envoy has checked in with this process.
     pub(crate) async fn first_check_in(&self, most: Duration) -> anyhow::Result<()> {
         let started: UnixTime = clock::now();

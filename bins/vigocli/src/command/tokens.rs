@@ -63,7 +63,7 @@ pub(crate) struct Generate {
     /// What it is for
     #[arg(long, default_value = "")]
     note: String,
-    /// Let it replace an envoy that has the name already
+    /// Let it replace an envoy that has the name already; a token for exactly one name always may
     #[arg(long)]
     allow_replace: bool,
     /// The system that the line is for

@@ -45,7 +45,7 @@ pub(super) fn generated(token: &Generated, style: &Style) -> String {
     let until = style.time(Some(&token.expires_at));
     format!(
         "{}\n\nThe token {} is good for {hosts} of {} until {until}, and is not shown again.\n\
-         On the new host, run:\n\n  {}\n",
+         On the new host, run (without `sudo` where you are root already):\n\n  {}\n",
         token.token, token.id, token.pattern, token.command
     )
 }
@@ -73,7 +73,7 @@ pub(super) fn one(token: &Token, style: &Style) -> String {
         ("Networks", if cidrs.is_empty() { "any".to_owned() } else { cidrs.join(", ") }),
         ("Status", token.status.to_string()),
         ("Used", format!("{} of {}", token.used, token.uses)),
-        ("May replace", if token.allow_replace { "yes" } else { "no" }.to_owned()),
+        ("May replace", may_replace(token).to_owned()),
         ("Created", format!("{} by {}", style.time(Some(&token.created_at)), token.created_by)),
         ("Expires", style.time(Some(&token.expires_at))),
         ("Note", if token.note.as_str().is_empty() { "-".to_owned() } else { token.note.to_string() }),
@@ -83,6 +83,15 @@ pub(super) fn one(token: &Token, style: &Style) -> String {
     }
     let uses = token.used_by.iter().map(|one| [cell(&one.envoy), cell(style.time(Some(&one.at)))]);
     format!("{fields}\n{}", style.table(["USED BY", "AT"], uses))
+}
+
+/// Whether the holder may take a name that an envoy has, where the server's `bootstrap.reenroll` is not `proof`.
+fn may_replace(token: &Token) -> &'static str {
+    match (token.allow_replace, token.pattern.as_str().contains(['*', '?'])) {
+        (true, _) => "yes",
+        (false, false) => "yes: it names exactly this host",
+        (false, true) => "no",
+    }
 }
 
 pub(super) fn revoked(token: &Token, _: &Style) -> String {
@@ -147,7 +156,7 @@ USED BY  AT
 vgt1.6f2b.s.p.m
 
 The token 6f2b is good for one host of web3.example.com until 2026-05-13 14:03, and is not shown again.
-On the new host, run:
+On the new host, run (without `sudo` where you are root already):
 
   curl … | sudo sh -s -- --token vgt1.6f2b.s.p.m
 ";
