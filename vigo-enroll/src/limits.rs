@@ -1,8 +1,9 @@
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use vigo_core::{ClientAddr, UnixTime};
+use vigo_core::UnixTime;
 
 /// How often something may happen: `burst` times at once, and `per_minute` times a minute in the long run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +22,16 @@ impl Rate {
     }
 }
 
-/// What addresses may ask for, and how much of what is refused is written down.
+/// What addresses may ask for, how often a name changes hands, and how much of what is refused is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Registrations of one address.
     pub registrations: Rate,
     /// Tokens with a fitting MAC of one address: each costs a bcrypt.
     pub tokens: Rate,
+    /// Enrolments that replace an envoy, by its name. Each leaves a record for ever, and who holds the key of an envoy could
+    /// replace it without end.
+    pub replacements: Rate,
     /// Refusals of one address that the audit log gets.
     pub refusals: Rate,
     /// Refusals of all addresses that the audit log gets.
@@ -41,32 +45,34 @@ impl Default for Limits {
         Self {
             registrations: Rate { burst: 300, per_minute: 1200 },
             tokens: Rate { burst: 120, per_minute: 300 },
+            replacements: Rate { burst: 20, per_minute: 1 },
             refusals: Rate { burst: 60, per_minute: 1 },
             all_refusals: Rate { burst: 240, per_minute: 2 },
         }
     }
 }
 
-/// Counts events by address (the generic cell rate algorithm, ITU-T I.371), in memory of bounded size.
+/// Counts events by address, or by what else there is one of (the generic cell rate algorithm, ITU-T I.371), in memory of
+/// bounded size.
 ///
-/// An address is kept only while it has used something up. When too many have, those that are not kept yet share one
+/// An address is counted as its [`limit_key`](vigo_core::ClientAddr::limit_key). It is kept only while it has used something up. When too many have, those that are not kept yet share one
 /// allowance, so that a flood from everywhere leaves alone who was here before.
 #[derive(Debug)]
-pub struct Limiter {
+pub struct Limiter<K = IpAddr> {
     step: u64,
     ahead: u64,
-    seen: Mutex<Seen>,
+    seen: Mutex<Seen<K>>,
 }
 
-#[derive(Debug, Default)]
-struct Seen {
+#[derive(Debug)]
+struct Seen<K> {
     /// When, in milliseconds, an address will have used up nothing.
-    full_at: HashMap<IpAddr, u64>,
+    full_at: HashMap<K, u64>,
     shared: u64,
     swept_at: u64,
 }
 
-impl Limiter {
+impl<K: Eq + Hash> Limiter<K> {
     /// The most addresses that are kept.
     pub const MAX_ADDRESSES: usize = 65_536;
 
@@ -74,15 +80,15 @@ impl Limiter {
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         let (step, ahead) = rate.steps();
-        Self { step, ahead, seen: Mutex::default() }
+        let seen = Seen { full_at: HashMap::new(), shared: 0, swept_at: 0 };
+        Self { step, ahead, seen: Mutex::new(seen) }
     }
 
     /// Counts one event.
     ///
     /// # Errors
     /// When it is one too many: the seconds until the next is allowed, at least 1. It is not counted then.
-    pub fn take(&self, from: ClientAddr, now: UnixTime) -> Result<(), u64> {
-        let key = from.limit_key();
+    pub fn take(&self, key: K, now: UnixTime) -> Result<(), u64> {
         let now = now.as_secs().saturating_mul(1000);
         // Nobody is further ahead than this, unless the clock was put back: who is then has used up nothing, rather than
         // being shut out until it is there again.
@@ -117,9 +123,10 @@ impl Limiter {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vigo_core::ClientAddr;
 
-    fn addr(text: &str) -> ClientAddr {
-        ClientAddr::new(text.parse().unwrap())
+    fn addr(text: &str) -> IpAddr {
+        ClientAddr::new(text.parse().unwrap()).limit_key()
     }
 
     fn at(secs: u64) -> UnixTime {
@@ -149,8 +156,8 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_a_flood_shares() {
         let limiter = Limiter::new(Rate { burst: 2, per_minute: 1 });
-        let nth = |n: u32| ClientAddr::new(std::net::Ipv4Addr::from(n).into());
-        let max = u32::try_from(Limiter::MAX_ADDRESSES).unwrap();
+        let nth = |n: u32| IpAddr::from(std::net::Ipv4Addr::from(n));
+        let max = u32::try_from(Limiter::<IpAddr>::MAX_ADDRESSES).unwrap();
         for n in 0..max {
             assert_eq!(limiter.take(nth(n), at(0)), Ok(()));
         }
@@ -158,7 +165,7 @@ mod tests {
         assert_eq!(limiter.take(nth(max + 1), at(0)), Ok(()));
         assert_eq!(limiter.take(nth(max + 2), at(0)), Err(60), "the shared allowance is spent");
         assert_eq!(limiter.take(nth(7), at(0)), Ok(()), "who was here before has its own");
-        assert_eq!(limiter.seen.lock().unwrap().full_at.len(), Limiter::MAX_ADDRESSES);
+        assert_eq!(limiter.seen.lock().unwrap().full_at.len(), Limiter::<IpAddr>::MAX_ADDRESSES);
         assert_eq!(limiter.take(nth(max + 2), at(600)), Ok(()));
         assert_eq!(limiter.seen.lock().unwrap().full_at.len(), 1, "swept");
     }

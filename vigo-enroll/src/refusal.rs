@@ -20,7 +20,7 @@ pub enum Reason {
     Hostname(HostnameError),
     /// Its certificate request is bad.
     Csr(String),
-    /// Its address asks too often.
+    /// Its address asks too often, or the name changes hands too often.
     RateLimited {
         /// When it may ask again.
         wait_secs: u64,
@@ -218,7 +218,7 @@ impl From<Reason> for Refusal {
             Reason::RateLimited { wait_secs } => Self::new(
                 Limited,
                 "rate_limited",
-                "Too many registrations from this address",
+                "Too many registrations from this address, or of this name",
                 format!("wait {wait_secs} s, then run the line again"),
             ),
             Reason::Busy => Self::new(
@@ -348,9 +348,15 @@ fn refused_token(fault: TokenFault, hostname: &Hostname) -> Refusal {
         | TokenFault::OtherHost
         | TokenFault::OtherNetwork => ("token_rejected", "The token is not accepted for this host"),
     };
+    let spent = match fault {
+        TokenFault::UsedUp => {
+            "; if this machine is not the one that used it, give it a name of its own with `--hostname`"
+        }
+        _ => "",
+    };
     let help = format!(
         "make a new one on the server with `vigocli tokens generate --pattern {hostname}`, then run the line that it \
-         prints; `vigocli audit list` says why this one was refused"
+         prints; `vigocli audit list` says why this one was refused{spent}"
     );
     Refusal::new(RefusalKind::Policy, code, message, help).audited_as(audit_code)
 }

@@ -82,6 +82,7 @@ pub struct Registrar<S: Store + ?Sized> {
     roots: RwLock<Arc<[Pin]>>,
     registrations: Limiter,
     token_checks: Limiter,
+    replacements: Limiter<Hostname>,
     refusals: Mutex<RefusalLog>,
     hook: Option<Arc<dyn AdmissionHook>>,
 }
@@ -100,6 +101,7 @@ impl<S: Store + ?Sized> Registrar<S> {
             roots: RwLock::new(parts.roots.into()),
             registrations: Limiter::new(limits.registrations),
             token_checks: Limiter::new(limits.tokens),
+            replacements: Limiter::new(limits.replacements),
             refusals: Mutex::new(RefusalLog::new(&limits)),
             hook: None,
         }
@@ -111,6 +113,7 @@ impl<S: Store + ?Sized> Registrar<S> {
         Self {
             registrations: Limiter::new(limits.registrations),
             token_checks: Limiter::new(limits.tokens),
+            replacements: Limiter::new(limits.replacements),
             refusals: Mutex::new(RefusalLog::new(limits)),
             ..self
         }
@@ -202,7 +205,7 @@ impl<S: Store + ?Sized> Registrar<S> {
         from: ClientAddr,
         now: UnixTime,
     ) -> Result<VerifiedRegistration, Reason> {
-        self.registrations.take(from, now).map_err(|wait_secs| Reason::RateLimited { wait_secs })?;
+        self.registrations.take(from.limit_key(), now).map_err(|wait_secs| Reason::RateLimited { wait_secs })?;
         Ok(signed.verify(&self.roots())?)
     }
 }

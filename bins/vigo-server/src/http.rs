@@ -35,7 +35,7 @@ fn beside(ours: Router, theirs: Option<Router>) -> Router {
     let ours = ours
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(from_fn(error::secure_headers));
+        .layer(from_fn(error::finish));
     match theirs {
         Some(theirs) => ours.fallback_service(theirs),
         None => ours,
@@ -111,6 +111,21 @@ mod tests {
         }
         let told = ask(beside(ours, None), "GET", "/inventory").await;
         assert!((told.0, told.2) == (404, true) && told.1.contains(r#""code":"not_found""#), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_told_as_json() {
+        type Query = axum::extract::Query<std::collections::BTreeMap<String, u8>>;
+        let ours = Router::new()
+            .route("/number", get(|_: Query| async { "ours" }))
+            .route("/path/{number}", get(|_: axum::extract::Path<u8>| async { "ours" }));
+        for (path, said) in [("/number?a=b", "query"), ("/path/%ff", "UTF-8"), ("/path/x", "URL")] {
+            let (status, body, _) = ask(beside(ours.clone(), None), "GET", path).await;
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!((status, &body["error"]["code"]), (400, &"malformed".into()), "{path}");
+            assert!(body["error"]["message"].as_str().unwrap().contains(said), "{body}");
+        }
+        assert_eq!(ask(beside(ours, None), "GET", "/number?a=1").await.1, "ours");
     }
 
     #[track_caller]

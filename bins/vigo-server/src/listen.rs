@@ -14,6 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
+use axum::response::IntoResponse as _;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -32,6 +33,7 @@ use vigo_ca::tls::DenySet;
 use vigo_core::ClientAddr;
 
 use crate::connections::{Connections, Place};
+use crate::http::error::ApiError;
 use crate::peer::Peer;
 
 /// A handshake, the first request, and every request's headers have this long.
@@ -311,21 +313,19 @@ fn service(
         async move {
             let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
             if target > MAX_URL {
-                return Ok(plain(StatusCode::URI_TOO_LONG));
+                return Ok(refusal(StatusCode::URI_TOO_LONG, "malformed", "the address is too long"));
             }
             match timeout(BODY, router.oneshot(request.map(Body::new))).await {
                 // The request is open until its answer's last byte is gone.
                 Ok(answer) => answer.map(|answer| answer.map(|body| Body::new(Counted { body, _open: open }))),
-                Err(_) => Ok(plain(StatusCode::REQUEST_TIMEOUT)),
+                Err(_) => Ok(refusal(StatusCode::REQUEST_TIMEOUT, "too_slow", "the request took too long to arrive")),
             }
         }
     })
 }
 
-fn plain(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
+fn refusal(status: StatusCode, code: &'static str, message: &str) -> Response<Body> {
+    ApiError::new(status, code, message, "see the reference of the API").into_response()
 }
 
 /// Binds a listening socket; one that listens on every address takes IPv4 and IPv6.

@@ -35,6 +35,7 @@ pub(super) struct Enrolment<'a, S: Store + ?Sized> {
     envoy: EnvoyId,
     token: TokenCheck,
     passed: Option<Grant>,
+    counted: bool,
     issued: Option<IssuedCertificate>,
     plan: Option<Plan>,
 }
@@ -57,7 +58,19 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
     ) -> Self {
         let envoy = EnvoyId::from_random(dice.envoy);
         let token = TokenCheck::limited();
-        Self { registrar, verified, from, now, dice, envoy, token, passed: None, issued: None, plan: None }
+        Self {
+            registrar,
+            verified,
+            from,
+            now,
+            dice,
+            envoy,
+            token,
+            passed: None,
+            counted: false,
+            issued: None,
+            plan: None,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<Enrolled, Reason> {
@@ -88,6 +101,7 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
             if let Err(reason) = self.ask_hook(&grant).await {
                 return self.refused(reason, &read.facts).await;
             }
+            self.count(&grant)?;
             let record = self.issue(&grant)?;
             let plan = Plan::new(record, &grant, &read)?;
             let certificate = self.issued.as_ref().map(|issued| issued.der.as_slice()).unwrap_or_default();
@@ -195,6 +209,17 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
             }
             HookAnswer::Refuse { message } => Err(Reason::RefusedByHook { message }),
         }
+    }
+
+    /// Counts a replacement, once over all attempts.
+    fn count(&mut self, grant: &Grant) -> Result<(), Reason> {
+        if grant.replaces().is_some() && !self.counted {
+            let hostname = self.registration().hostname.clone();
+            let taken = self.registrar.replacements.take(hostname, self.now);
+            taken.map_err(|wait_secs| Reason::RateLimited { wait_secs })?;
+            self.counted = true;
+        }
+        Ok(())
     }
 
     /// The commit that wrote an approved pattern, if it is still the one that the rules know.

@@ -1,6 +1,5 @@
 //! Refusals in the audit log: no stranger can fill the store with them.
 
-use std::net::Ipv6Addr;
 use std::sync::PoisonError;
 
 use vigo_core::audit::AuditRecord;
@@ -15,7 +14,7 @@ use crate::refusal::{Refusal, RefusalKind};
 /// What may still be written, and how much was not.
 pub(super) struct RefusalLog {
     each: Limiter,
-    all: Limiter,
+    all: Limiter<()>,
     unrecorded: u64,
 }
 
@@ -26,9 +25,7 @@ impl RefusalLog {
 
     /// How many refusals before this one were not recorded, if this one may be.
     fn take(&mut self, from: ClientAddr, now: UnixTime) -> Option<u64> {
-        /// All addresses count as this one.
-        const ALL: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
-        if self.each.take(from, now).is_ok() && self.all.take(ClientAddr::new(ALL.into()), now).is_ok() {
+        if self.each.take(from.limit_key(), now).is_ok() && self.all.take((), now).is_ok() {
             Some(std::mem::take(&mut self.unrecorded))
         } else {
             self.unrecorded = self.unrecorded.saturating_add(1);

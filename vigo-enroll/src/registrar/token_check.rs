@@ -57,7 +57,7 @@ impl<S: Store + ?Sized> Registrar<S> {
             Err(TokenError::Forged) => return Ok((TokenFact::Forged, None)),
         };
         if check.limited == Limited::PerAddress && check.spent.is_none() {
-            self.token_checks.take(from, now).map_err(|wait_secs| Reason::RateLimited { wait_secs })?;
+            self.token_checks.take(from.limit_key(), now).map_err(|wait_secs| Reason::RateLimited { wait_secs })?;
         }
         let id = token.id();
         let Some(entry) = self.store.get(keyspace::token(&id).as_bytes()).await? else {

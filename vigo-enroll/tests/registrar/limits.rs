@@ -1,6 +1,7 @@
 //! How often an address may ask, and how much of what is refused is written down. Time is simulated.
 
 use vigo_core::keyspace;
+use vigo_enroll::rules::Reenroll;
 use vigo_enroll::{Limits, Rate, RefusalKind};
 
 use crate::invariants::check_invariants;
@@ -50,6 +51,30 @@ fn registrations_of_one_address() {
         check(&fleet, &machine, HERE, 1000, "not_admitted", None);
     }
     check(&fleet, &machine, HERE, 1000, "rate_limited", Some(10));
+}
+
+#[test]
+fn replacements_of_one_name() {
+    let fleet = Fleet::new().with_limits(&Limits { replacements: THREE, ..no_limits() });
+    fleet.set_rules(&[("*", &["0.0.0.0/0"])], Reenroll::Token);
+    // Whoever holds the key of an envoy replaces it, and its successor, without end: each leaves a record for ever.
+    let mut last = Machine::new(1, NAME);
+    let mut envoy = fleet.enrol(&last);
+    for n in 0..3 {
+        let next = Machine::new(2 + n, NAME).proving(&envoy, &last).forced();
+        envoy = fleet.enrol(&next);
+        last = next;
+    }
+    let next = Machine::new(9, NAME).proving(&envoy, &last).forced();
+    let commits = fleet.spy.attempted();
+    check(&fleet, &next, HERE, 0, "rate_limited", Some(10));
+    check(&fleet, &next, "192.0.2.8", 0, "rate_limited", Some(10));
+    assert!(fleet.spy.attempted() <= commits + 2, "nothing but the refusals is written");
+    let other = Machine::new(10, "web2.example.com");
+    let first = fleet.enrol(&other);
+    let _ = fleet.enrol(&Machine::new(11, "web2.example.com").proving(&first, &other).forced());
+    check(&fleet, &next, HERE, 10, "enrolled, replaced by proof", None);
+    check_invariants(&*fleet.store);
 }
 
 #[test]

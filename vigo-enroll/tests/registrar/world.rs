@@ -261,7 +261,7 @@ pub(crate) fn act() -> Act {
 /// Limits that no test reaches by accident.
 pub(crate) fn no_limits() -> Limits {
     let plenty = Rate { burst: 1_000_000, per_minute: 60_000 };
-    Limits { registrations: plenty, tokens: plenty, refusals: plenty, all_refusals: plenty }
+    Limits { registrations: plenty, tokens: plenty, replacements: plenty, refusals: plenty, all_refusals: plenty }
 }
 
 /// What came of a registration, in words; for a refusal the code, and the finer one for the audit log where they differ.

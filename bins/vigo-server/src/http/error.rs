@@ -82,9 +82,22 @@ pub(crate) async fn method_not_allowed() -> ApiError {
     )
 }
 
-/// Headers that every answer carries.
-pub(crate) async fn secure_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// What is said in plain words of a query or a path that cannot be read, in the form that all our errors have.
+async fn in_json(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
+        return response;
+    }
+    let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let message = if said.is_empty() { status.canonical_reason().unwrap_or("refused") } else { said.as_ref() };
+    ApiError::new(status, "malformed", message, "see the reference of the API").into_response()
+}
+
+/// Errors in one form, and headers that every answer carries.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
+    let mut response = in_json(next.run(request).await).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -67,8 +68,10 @@ fn malformed(message: &str) -> ApiError {
 
 async fn register(State(app): State<Arc<App>>, request: Request) -> Result<Json<Value>, ApiError> {
     let from = crate::http::client(&app, &request);
-    let bytes: Bytes =
-        axum::RequestExt::extract(request).await.map_err(|_| malformed("the body is too large or did not arrive"))?;
+    let bytes: Bytes = axum::RequestExt::extract(request).await.map_err(|rejection: BytesRejection| ApiError {
+        status: rejection.status(),
+        ..malformed("the body is too large or did not arrive")
+    })?;
     let body: Body = serde_json::from_slice(&bytes).map_err(|error| malformed(&error.to_string()))?;
     let frame = SignedRegistration::try_from(body)?;
     let answer = crate::grpc::register(&app, frame, from).await.map_err(|refusal| ApiError::from(&refusal))?;

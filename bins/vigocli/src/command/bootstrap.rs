@@ -16,7 +16,7 @@ Examples:
   vigocli bootstrap command
   vigocli bootstrap command --local | sh")]
     Command {
-        /// The system of the new host
+        /// The system of the new host; this version has an agent for Linux
         #[arg(long, default_value = "linux")]
         os: Os,
         /// For the server's own host, over 127.0.0.1

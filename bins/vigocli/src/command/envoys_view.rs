@@ -113,7 +113,12 @@ pub(super) fn deleted(envoy: &Envoy, _: &Style) -> String {
 }
 
 pub(super) fn allowed(allowed: &Allowed, style: &Style) -> String {
-    format!("{} may enrol again, once, until {}.\n", allowed.hostname, style.time(Some(&allowed.until)))
+    format!(
+        "{} may enrol again, once, until {}. It still needs a way in (a token, or a pattern that takes it), and --force \
+         on the line.\n",
+        allowed.hostname,
+        style.time(Some(&allowed.until))
+    )
 }
 
 #[cfg(test)]

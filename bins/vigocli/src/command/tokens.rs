@@ -66,7 +66,7 @@ pub(crate) struct Generate {
     /// Let it replace an envoy that has the name already; a token for exactly one name always may
     #[arg(long)]
     allow_replace: bool,
-    /// The system that the line is for
+    /// The system that the line is for; this version has an agent for Linux
     #[arg(long, default_value = "linux")]
     os: Os,
 }
