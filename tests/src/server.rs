@@ -128,6 +128,11 @@ impl Server {
         self.running = Some(running);
     }
 
+    /// Starts the server and does not wait for it.
+    pub fn begin(&mut self) {
+        self.running = Some(self.program().daemon());
+    }
+
     /// Tries to start a server that will not: what it says.
     #[must_use]
     pub fn try_run(&self) -> Ended {

@@ -7,9 +7,14 @@ use std::time::Duration;
 
 use vigo_tests::{Machine, Server};
 
-/// Kills in all; each test does its part.
-const SERVER_KILLS: u64 = 120;
-const AGENT_KILLS: u64 = 120;
+/// How many kills each of the first three tests makes: `VIGO_KILLS`, or as many as an ordinary run has time for.
+#[expect(clippy::disallowed_methods, reason = "how a longer run is asked for")]
+fn kills(usual: u64) -> u64 {
+    match std::env::var("VIGO_KILLS") {
+        Ok(asked) => asked.parse().expect("VIGO_KILLS is a number"),
+        Err(_) => usual,
+    }
+}
 
 /// A spread of waits that is the same at every run: from nothing to what a whole enrolment takes here.
 fn wait(round: u64, longest: Duration) {
@@ -43,7 +48,8 @@ fn a_server_killed_while_machines_enrol_loses_nobody_that_it_acknowledged() {
     let pin = server.ca_pin();
     let mut acknowledged = Vec::new();
     let (mut finished_later, mut committed) = (0, 0);
-    for round in 0..SERVER_KILLS {
+    let kills = kills(120);
+    for round in 0..kills {
         let name = format!("web{round}.trusted.example.com");
         let machine = Machine::new(&name);
         let started = machine.bootstrapping(&server, &["--ca-pin", &pin]).start();
@@ -63,9 +69,35 @@ fn a_server_killed_while_machines_enrol_loses_nobody_that_it_acknowledged() {
     whole(&server, &acknowledged);
     assert_eq!(server.envoys().len(), acknowledged.len(), "nobody is there twice");
     println!(
-        "{SERVER_KILLS} kills of the server: {finished_later} enrolments finished by the same line again, {committed} \
+        "{kills} kills of the server: {finished_later} enrolments finished by the same line again, {committed} \
          of them committed already"
     );
+}
+
+#[test]
+fn a_server_killed_again_while_it_recovers_loses_nobody_that_it_acknowledged() {
+    let mut server = server();
+    let pin = server.ca_pin();
+    let mut acknowledged = Vec::new();
+    let kills = kills(60);
+    for round in 0..kills / 2 {
+        let name = format!("web{round}.trusted.example.com");
+        let machine = Machine::new(&name);
+        let started = machine.bootstrapping(&server, &["--ca-pin", &pin]).start();
+        wait(round, Duration::from_millis(150));
+        server.kill();
+        server.begin();
+        // From before it has opened its store to after it serves.
+        wait(round + 1, Duration::from_millis(120));
+        server.kill();
+        server.run();
+        if started.end().code != 0 {
+            let _ = machine.bootstrap(&server, None, &["--ca-pin", &pin]).ok();
+        }
+        acknowledged.push((name, machine.envoy()));
+    }
+    whole(&server, &acknowledged);
+    assert_eq!(server.envoys().len(), acknowledged.len(), "nobody is there twice");
 }
 
 #[test]
@@ -73,7 +105,8 @@ fn an_agent_killed_while_it_enrols_finishes_by_the_same_line() {
     let server = server();
     let mut acknowledged = Vec::new();
     let mut killed_after_the_commit = 0;
-    for round in 0..AGENT_KILLS {
+    let kills = kills(120);
+    for round in 0..kills {
         let name = format!("web{round}.example.com");
         let token = server.token(&name, &[]);
         let machine = Machine::new(&name);
@@ -90,7 +123,7 @@ fn an_agent_killed_while_it_enrols_finishes_by_the_same_line() {
         assert!(!machine.config_dir().join("pending").exists());
     }
     whole(&server, &acknowledged);
-    println!("{AGENT_KILLS} kills of the agent, {killed_after_the_commit} of them after the server's commit");
+    println!("{kills} kills of the agent, {killed_after_the_commit} of them after the server's commit");
 }
 
 #[test]

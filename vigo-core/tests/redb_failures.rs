@@ -116,6 +116,59 @@ async fn every_sync_may_fail_and_no_acknowledged_commit_is_lost() {
 }
 
 #[tokio::test]
+async fn every_call_may_fail_and_no_acknowledged_commit_is_lost() {
+    let (mut at_start, mut in_commits) = (0, 0);
+    for count in [1, 2, 7] {
+        for nth in 1.. {
+            let context = format!("{count} calls from {nth} on failing");
+            let disk = Disk::default();
+            // A store whose making failed never gets its name; see `RedbStore::create`.
+            drop(open(&disk));
+            disk.fail_calls(nth, count);
+            let store = loop {
+                let disk = disk.clone();
+                match RedbStore::with_backend(move || disk.open()) {
+                    Ok(store) => break store,
+                    // Told as what it is, however deep within the engine it happened.
+                    Err(error) => {
+                        assert!(matches!(error, OpenError::Io { .. }), "{context}: {error}");
+                        assert!(error.to_string().contains("the call failed"), "{context}: {error}");
+                        at_start += 1;
+                    }
+                }
+            };
+            let failed_at_start = disk.has_failed();
+            let mut outcomes = Vec::new();
+            for number in 0..6 {
+                let outcome = loop {
+                    if let Ok(outcome) = store.commit(pair(number)).await {
+                        break outcome;
+                    }
+                };
+                outcomes.push(outcome);
+            }
+            if !disk.has_failed() {
+                break;
+            }
+            in_commits += usize::from(!failed_at_start);
+            disk.fail_no_more();
+            opens(&store).await;
+            check_consistent(&store, &outcomes, &context).await;
+            let newest = store.scan(b"", None, 1).await.unwrap().revision;
+            assert_eq!(serves(&store, "z").await, newest.next(), "{context}");
+            drop(store);
+            let store = open(&disk);
+            assert!(store.get(b"z").await.unwrap().is_some(), "{context}");
+            let delete = store.commit(Transaction::new().delete("z")).await.unwrap();
+            assert_eq!(delete, Outcome::Committed(newest.next().next()), "{context}");
+            let found = numbers(&store, "a/").await.len() as u64;
+            assert_eq!(found, newest.get(), "{context}: what was read after the failure stays");
+        }
+    }
+    assert!(at_start > 20 && in_commits > 50, "{at_start} failures at the start, {in_commits} later");
+}
+
+#[tokio::test]
 async fn a_batch_is_unknown_together_and_happens_together() {
     let mut seen = [false; 2];
     for nth in 1..12 {
@@ -199,6 +252,40 @@ async fn every_power_cut_leaves_a_whole_store() {
             check_consistent(&store, &[], &context).await;
         }
     }
+}
+
+/// A power cut, and another one while the file is opened after the first.
+#[tokio::test]
+async fn every_power_cut_in_a_recovery_leaves_a_whole_store() {
+    let disk = Disk::default();
+    let store = open(&disk);
+    disk.record();
+    let mut acknowledged = Vec::new();
+    for number in 0..3 {
+        assert!(matches!(store.commit(pair(number)).await.unwrap(), Outcome::Committed(_)));
+        acknowledged.push(disk.cuts());
+    }
+    drop(store);
+    let mut cuts = 0;
+    for first in 0..disk.cuts() {
+        let safe = acknowledged.iter().filter(|&&at| at <= first).count();
+        for unsynced in [Unsynced::Kept, Unsynced::Lost, Unsynced::Torn] {
+            let recovering = disk.cut(first, unsynced);
+            recovering.record();
+            drop(open(&recovering));
+            for second in 0..recovering.cuts() {
+                for again in [Unsynced::Kept, Unsynced::Lost, Unsynced::Torn] {
+                    let context = format!("{unsynced:?} at {first}, then {again:?} at {second}");
+                    let store = open(&recovering.cut(second, again));
+                    let found = numbers(&store, "a/").await;
+                    assert!(found.len() >= safe && found.len() <= safe + 1, "{context}: {safe} safe, {found:?}");
+                    check_consistent(&store, &[], &context).await;
+                    cuts += 1;
+                }
+            }
+        }
+    }
+    assert!(cuts > 500, "{cuts} cuts in a recovery");
 }
 
 #[test]

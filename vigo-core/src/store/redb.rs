@@ -61,7 +61,9 @@ struct Slot {
 #[non_exhaustive]
 pub enum OpenError {
     /// There is no such file.
-    #[error("{path}: no such file; a store is made by the first start alone, so restore it, or correct the path")]
+    #[error(
+        "{path}: no such file; a store is made by the first start alone: restore a backup (cp BACKUP {path}), or correct the path"
+    )]
     Missing {
         /// The file.
         path: PathBuf,
@@ -95,7 +97,7 @@ pub enum OpenError {
         expected: String,
     },
     /// Its content does not hold together.
-    #[error("{path}: damaged: {source}; keep a copy, and restore the file from a backup")]
+    #[error("{path}: damaged: {source}; keep it (mv {path} {path}.damaged) and restore a backup (cp BACKUP {path})")]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -28,6 +28,8 @@ struct State {
     unsynced: Vec<Action>,
     /// Syncs until the first that fails, how many fail, and what then becomes of the unsynced.
     failing: Option<(usize, usize, Unsynced)>,
+    /// Calls of any kind until the first that fails, and how many fail. Of a write that fails nothing is written.
+    failing_calls: Option<(usize, usize)>,
     failed: bool,
     broken: bool,
     recording: Option<(Vec<u8>, Vec<Action>)>,
@@ -85,7 +87,19 @@ impl Disk {
         self.state().failing = Some((nth, count, unsynced));
     }
 
-    /// Whether that sync came.
+    /// `count` calls fail, the first of them the `nth` from now on: of any kind, a reading one too.
+    pub(crate) fn fail_calls(&self, nth: usize, count: usize) {
+        self.state().failing_calls = Some((nth, count));
+    }
+
+    /// What was told to fail and has not yet does not fail any more.
+    pub(crate) fn fail_no_more(&self) {
+        let mut state = self.state();
+        state.failing = None;
+        state.failing_calls = None;
+    }
+
+    /// Whether that call came.
     pub(crate) fn has_failed(&self) -> bool {
         self.state().failed
     }
@@ -140,8 +154,20 @@ impl Disk {
 }
 
 impl State {
-    fn check(&self) -> io::Result<()> {
-        if self.broken { Err(io::Error::other("the disk is broken")) } else { Ok(()) }
+    fn check(&mut self) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("the disk is broken"));
+        }
+        match &mut self.failing_calls {
+            Some((nth, _)) if *nth > 1 => *nth -= 1,
+            Some((_, count)) if *count > 0 => {
+                *count -= 1;
+                self.failed = true;
+                return Err(io::Error::other("the call failed"));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn act(&mut self, action: Action) {
@@ -155,13 +181,13 @@ impl State {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        let state = self.state();
+        let mut state = self.state();
         state.check()?;
         Ok(state.current.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.state();
+        let mut state = self.state();
         state.check()?;
         let start = offset as usize;
         let bytes = state.current.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;

@@ -44,6 +44,12 @@ pub(crate) fn common_shells() -> Vec<Shell> {
     ALL[..3].iter().copied().filter(|shell| is_there(shell.program, shell.name)).collect()
 }
 
+/// The shell of this name, if this machine has it.
+pub(crate) fn shell(name: &str) -> Option<Shell> {
+    let shell = *ALL.iter().find(|shell| shell.name == name).expect("a shell that is listed");
+    is_there(shell.program, shell.name).then_some(shell)
+}
+
 /// Whether a program is installed; says what is skipped without it.
 pub(crate) fn is_there(program: &str, what: &str) -> bool {
     let there = find(program).is_some();
