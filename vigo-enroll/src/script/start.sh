@@ -43,8 +43,8 @@ usage_error() {
 }
 
 usage() {
-  cat <<USAGE
-Enrols this host with the Vigo server $server.
+  # No here-document: ksh93 spins for ever where a cut comes right behind the start of one in a function.
+  echo "Enrols this host with the Vigo server $server.
 
   curl ... $api_addr/bootstrap | sudo sh -s -- [flags]
 
@@ -67,8 +67,7 @@ Examples (each after: curl ... | sudo sh -s --):
   --ca-pin $ca_pin --token-prompt
   --ca-pin $ca_pin --token-file /root/token --hostname web3.example.com
 Without root (after: curl ... | sh -s --):
-  --config-dir ~/vigo/etc --state-dir ~/vigo/state --bin-dir ~/vigo/bin --no-service
-USAGE
+  --config-dir ~/vigo/etc --state-dir ~/vigo/state --bin-dir ~/vigo/bin --no-service"
 }
 
 # shellcheck disable=SC2317 # called by the trap
