@@ -66,7 +66,7 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 fn every_crate_is_documented() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let mut lints = manifest.lines().skip_while(|line| *line != "[workspace.lints.rust]").skip(1);
-    assert!(lints.by_ref().take_while(|line| !line.starts_with('[')).any(|line| line == "missing_docs = \"warn\""));
+    assert!(lints.by_ref().take_while(|line| !line.starts_with('[')).any(|line| line == "missing_docs = \"deny\""));
     // At the margin it is for a whole crate; generated code stands in a module.
     let off = |line: &str| line.starts_with("#![") && line.contains("missing_docs");
     let found = rust().filter(|source| source.text.lines().any(off)).map(|source| source.path);

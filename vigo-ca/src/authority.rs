@@ -170,7 +170,7 @@ impl CertificateAuthority {
         }
         if let Some(key) = &key {
             // What cannot be read as an issuer is found now, not at the first enrolment.
-            rcgen::Issuer::from_ca_cert_der(certificate, key.lend()).map_err(PlanError::from)?;
+            rcgen::Issuer::from_ca_cert_der(certificate, key.lend()).map_err(PlanError::make)?;
         }
         let profile = Profile { server: *server, validity: Profile::DEFAULT_VALIDITY, ceiling: root.not_after };
         Ok(Self { root, profile, key })
@@ -258,7 +258,7 @@ impl CertificateAuthority {
             return Err(SignError::NotValidNow);
         }
         let root = CertificateDer::from(self.root.der.as_slice());
-        let issuer = rcgen::Issuer::from_ca_cert_der(&root, ca_key.lend()).map_err(PlanError::from)?;
+        let issuer = rcgen::Issuer::from_ca_cert_der(&root, ca_key.lend()).map_err(PlanError::make)?;
         let der = plan.sign(key, &issuer).map_err(|error| match issuer.key().failure() {
             Some(failure) => SignError::Signer(failure),
             None => error.into(),

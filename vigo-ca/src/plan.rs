@@ -67,7 +67,14 @@ pub enum PlanError {
     OtherKey,
     /// The library that encodes and signs failed.
     #[error("the certificate could not be made")]
-    Make(#[from] rcgen::Error),
+    Make(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl PlanError {
+    /// Which library that is stays our own affair.
+    pub(crate) fn make(error: rcgen::Error) -> Self {
+        Self::Make(Box::new(error))
+    }
 }
 
 impl Plan {
@@ -78,13 +85,13 @@ impl Plan {
         issuer: &rcgen::Issuer<'_, S>,
     ) -> Result<CertificateDer<'static>, PlanError> {
         self.check_key(key)?;
-        Ok(self.params()?.signed_by(key, issuer)?.into())
+        Ok(self.params()?.signed_by(key, issuer).map_err(PlanError::make)?.into())
     }
 
     /// Makes the certificate of an authority, which is signed by its own key.
     pub(crate) fn self_sign(&self, key: &impl rcgen::SigningKey) -> Result<CertificateDer<'static>, PlanError> {
         self.check_key(key)?;
-        Ok(self.params()?.self_signed(key)?.into())
+        Ok(self.params()?.self_signed(key).map_err(PlanError::make)?.into())
     }
 
     fn check_key(&self, key: &impl rcgen::PublicKeyData) -> Result<(), PlanError> {
@@ -102,7 +109,7 @@ impl Plan {
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, self.common_name.as_str());
         params.use_authority_key_identifier_extension = true;
-        let uri = |uri: &str| Ok::<_, rcgen::Error>(SanType::URI(uri.try_into()?));
+        let uri = |uri: &str| uri.try_into().map(SanType::URI).map_err(PlanError::make);
         match &self.role {
             Role::Authority { uri: id } => {
                 params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -120,7 +127,8 @@ impl Plan {
                 params.is_ca = IsCa::ExplicitNoCa;
                 params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-                params.subject_alt_names = names.iter().map(alternative_name).collect::<Result<_, _>>()?;
+                params.subject_alt_names =
+                    names.iter().map(alternative_name).collect::<Result<_, _>>().map_err(PlanError::make)?;
             }
         }
         Ok(params)
