@@ -10,7 +10,7 @@ use vigo_enroll::{Enrolled, Refusal};
 use crate::invariants::check_invariants;
 use crate::machine::Machine;
 use crate::scenarios::NAME;
-use crate::world::{Engine, Fleet, request, told};
+use crate::world::{Engine, Fleet, no_limits, request, told};
 
 type Results = Vec<Result<Enrolled, Refusal>>;
 
@@ -77,7 +77,7 @@ fn rule_09_of_fifty_at_one_free_name_one_wins() {
 #[test]
 fn rule_09_of_fifty_that_prove_one_envoy_one_replaces_it() {
     for engine in Engine::both() {
-        let fleet = Fleet::over(&engine);
+        let fleet = Fleet::over(&engine).with_limits(&no_limits());
         let old = Machine::new(900, NAME).token(&fleet.token(NAME));
         let envoy = fleet.enrol(&old);
         let machines: Vec<_> = (0..50).map(|n| Machine::new(n, NAME).proving(&envoy, &old).forced()).collect();
