@@ -178,7 +178,9 @@ fn enrolled(registered: &Registered) -> String {
     };
     let policy = match policy {
         Some((version, configcrates, resources)) => {
-            format!("{version}, {configcrates} configcrates, {resources} resources")
+            let many = |count: usize| if count == 1 { "" } else { "s" };
+            let (c, r) = (many(*configcrates), many(*resources));
+            format!("{version}, {configcrates} configcrate{c}, {resources} resource{r}")
         }
         None => "none".to_owned(),
     };
