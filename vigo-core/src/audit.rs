@@ -110,6 +110,29 @@ impl ChainLink {
 
 /// Checks that `links`, in order, cover `records` exactly once, up to the last link's revision.
 ///
+/// ```
+/// use vigo_core::audit::{AuditRecord, ChainError, ChainLink, verify};
+/// use vigo_core::{UnixTime, keyspace, record::Record as _, store::{Entry, Revision}};
+/// let record = AuditRecord {
+///     at: UnixTime::from_secs(1_780_272_000),
+///     actor: "operator:ada".to_owned(),
+///     action: "envoy.revoke".to_owned(),
+///     subject: "web3.example.com".to_owned(),
+///     outcome: "ok".to_owned(),
+///     detail: "sold".to_owned(),
+/// };
+/// // As a scan of `keyspace::AUDIT_RECORDS` gives them.
+/// let key = keyspace::audit_record([1; 16]).into_bytes();
+/// let mut records = vec![Entry { key, value: record.encode(), revision: Revision::new(5) }];
+/// let chain = [ChainLink::after(None, Revision::new(5), &records)];
+/// assert_eq!(verify(&chain, &records)?.covered, 1);
+///
+/// // Somebody would rather have had another reason.
+/// records[0].value = AuditRecord { detail: "stolen".to_owned(), ..record }.encode();
+/// assert_eq!(verify(&chain, &records), Err(ChainError::Broken { number: 1 }));
+/// # Ok::<(), ChainError>(())
+/// ```
+///
 /// # Errors
 /// With the first link that is missing or does not hold.
 pub fn verify(links: &[ChainLink], records: &[Entry]) -> Result<Verified, ChainError> {

@@ -1,4 +1,14 @@
 //! Where in the store each record lies. One function for each key, one constant for each prefix.
+//!
+//! ```
+//! use vigo_core::{EnvoyId, keyspace};
+//! // All envoys are one scan, each is one key.
+//! let id = EnvoyId::from_random([7; 16]);
+//! assert_eq!(keyspace::envoy(&id), format!("{}{id}", keyspace::ENVOYS));
+//! assert_eq!(keyspace::host(&"Web3.example.com.".parse()?), "host/web3.example.com");
+//! assert!(keyspace::audit_link(9) < keyspace::audit_link(10));
+//! # Ok::<(), vigo_core::HostnameError>(())
+//! ```
 
 use crate::{ApprovalId, EnvoyId, Hostname, IdentityKey, RequestId, Serial, TokenId};
 

@@ -24,6 +24,18 @@ impl RecordError {
 }
 
 /// A record that the store keeps as bytes.
+///
+/// ```
+/// use vigo_core::record::{HostClaim, Record as _, TokenRecord};
+/// use vigo_core::{EnvoyId, UnixTime};
+/// let until = UnixTime::from_secs(1_780_272_000);
+/// let claim = HostClaim { envoy: EnvoyId::from_random([7; 16]), released: None, reenroll_until: Some(until) };
+/// let bytes = claim.encode();
+/// assert_eq!(HostClaim::decode(&bytes)?, claim);
+/// // Bytes of another kind are no token.
+/// assert!(TokenRecord::decode(&bytes).is_err());
+/// # Ok::<(), vigo_core::record::RecordError>(())
+/// ```
 pub trait Record: Sized {
     /// The bytes to keep.
     #[must_use]

@@ -97,6 +97,21 @@ impl Write {
 }
 
 /// Preconditions and writes that happen together or not at all.
+///
+/// ```
+/// use vigo_core::store::{Revision, StoreError, Transaction, check_size};
+/// // Renames a key, if its value is still as it was read and the new name is free.
+/// let read = Revision::new(7);
+/// let rename = Transaction::new().unchanged("old", read).absent("new").put("new", "value").delete("old");
+/// assert!(check_size(&rename).is_ok());
+///
+/// // What was read decides which of the two it is.
+/// assert_eq!(Transaction::new().as_read("new", None), Transaction::new().absent("new"));
+/// assert_eq!(Transaction::new().as_read("old", Some(read)), Transaction::new().unchanged("old", read));
+///
+/// let too_many = (0..=Transaction::MAX_OPERATIONS).fold(Transaction::new(), |t, n| t.delete(n.to_string()));
+/// assert!(matches!(check_size(&too_many), Err(StoreError::TooLarge)));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transaction {
     /// All must hold.
@@ -235,6 +250,34 @@ pub struct Page {
 /// - Watched: every change under a prefix, from a revision on, once and in order, or [`WatchError::Compacted`].
 ///
 /// `store::conformance` (feature `conformance`) checks all of it; run it over your own engine.
+///
+/// ```
+/// # #[cfg(feature = "memory")]
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use futures_util::StreamExt as _;
+/// use vigo_core::store::{Change, MemoryStore, Outcome, Store, Transaction, Write};
+/// let store = MemoryStore::new();
+///
+/// // Of two that claim one name, the first has it.
+/// let claim = |who: &str| Transaction::new().absent("host/web1").put("host/web1", who);
+/// let Outcome::Committed(first) = store.commit(claim("ann")).await? else { panic!("nobody was before") };
+/// assert_eq!(store.commit(claim("ben")).await?, Outcome::Conflict);
+/// assert_eq!(store.get(b"host/web1").await?.map(|entry| (entry.value, entry.revision)), Some((b"ann".into(), first)));
+///
+/// // A change of what was read, unless somebody else changed it since.
+/// let pass_on = Transaction::new().unchanged("host/web1", first).put("host/web1", "ben");
+/// assert_eq!(store.commit(pass_on.clone()).await?, Outcome::Committed(first.next()));
+/// assert_eq!(store.commit(pass_on).await?, Outcome::Conflict);
+///
+/// // A watch from the commit after a scan's misses nothing.
+/// let page = store.scan(b"host/", None, 10).await?;
+/// assert_eq!(page.entries[0].value, b"ben");
+/// let mut changes = store.watch(b"host/", page.revision.next());
+/// let _ = store.commit(Transaction::new().delete("host/web1")).await?;
+/// let gone = Change { revision: page.revision.next(), write: Write::Delete(b"host/web1".into()) };
+/// assert_eq!(changes.next().await, Some(Ok(vec![gone])));
+/// # Ok::<(), vigo_core::store::StoreError>(()) }).unwrap();
+/// ```
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The value of a key.
@@ -283,6 +326,22 @@ fn range_start<'a>(prefix: &'a [u8], after: Option<&'a [u8]>) -> std::ops::Bound
 
 /// Reads all entries under a prefix, page by page, and the revision of the first page: a watch from the next one on
 /// misses nothing (and may repeat what later pages already showed).
+///
+/// ```
+/// # #[cfg(feature = "memory")]
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use vigo_core::store::{MemoryStore, Store, Transaction, scan_all};
+/// let store = MemoryStore::new();
+/// let _ = store.commit(Transaction::new().put("other/1", "")).await?;
+/// for n in 0..1200 {
+///     let _ = store.commit(Transaction::new().put(format!("envoy/{n:04}"), "")).await?;
+/// }
+/// let all = scan_all(&store, b"envoy/").await?;
+/// assert_eq!(all.entries.len(), 1200);
+/// assert_eq!(all.entries[1199].key, b"envoy/1199");
+/// let changes = store.watch(b"envoy/", all.revision.next());
+/// # drop(changes); Ok::<(), vigo_core::store::StoreError>(()) }).unwrap();
+/// ```
 ///
 /// # Errors
 /// When the engine cannot read.
