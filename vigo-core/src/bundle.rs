@@ -7,6 +7,30 @@ use crate::frame::{Audience, FrameError, Label, parse};
 use crate::{ServerId, ServerKey, ServerSecret, Signature, wire};
 
 /// What one envoy has to apply: configcrates in the order in which they are applied.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use vigo_core::{Bundle, Configcrate, Resource, ServerId, ServerSecret, Value};
+/// # let signing = ServerSecret::from_seed(&zeroize::Zeroizing::new([1; 32]));
+/// # let server = ServerId::from_random([2; 16]);
+/// let motd = Resource {
+///     name: "/etc/motd".to_owned(),
+///     kind: "file".to_owned(),
+///     state: "present".to_owned(),
+///     attributes: BTreeMap::from([("content".to_owned(), Value::Text("hello".to_owned()))]),
+/// };
+/// let mut bundle = Bundle {
+///     hostcrate: Some("*.example.com".to_owned()),
+///     configcrates: vec![Configcrate { name: "motd".to_owned(), resources: vec![motd] }],
+///     ..Bundle::default()
+/// };
+/// // Equal content, equal version: an envoy that holds it needs no other.
+/// let (_, held) = bundle.sign(&signing, &server)?;
+/// assert_eq!(bundle.sign(&signing, &server)?.1, held);
+/// bundle.configcrates.clear();
+/// assert_ne!(bundle.sign(&signing, &server)?.1.version, held.version);
+/// # Ok::<(), vigo_core::FrameError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bundle {
     /// The match block that chose it; `None` where no block takes the envoy's hostname, and then nothing is to apply.
@@ -70,6 +94,23 @@ pub struct PolicyState {
 }
 
 /// A bundle with the server's signature over it. Signed once for all envoys of a hostcrate.
+///
+/// ```
+/// use vigo_core::{Bundle, FrameError, ServerId, ServerSecret, SignedBundle};
+/// # let signing = ServerSecret::from_seed(&zeroize::Zeroizing::new([1; 32]));
+/// # let server = ServerId::from_random([2; 16]);
+/// let bundle = Bundle { environment: "production".to_owned(), ..Bundle::default() };
+/// let (signed, state) = bundle.sign(&signing, &server)?;
+///
+/// // An agent keeps the bytes, and verifies them whenever it reads them.
+/// let mut cached = SignedBundle::from_bytes(&signed.to_bytes())?;
+/// let verified = cached.verify(&signing.public(), &server)?;
+/// assert_eq!((verified.bundle, verified.state), (bundle, state));
+///
+/// cached.body[0] ^= 1;
+/// assert_eq!(cached.verify(&signing.public(), &server), Err(FrameError::BadSignature));
+/// # Ok::<(), FrameError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedBundle {
     /// The bytes that the signature covers.

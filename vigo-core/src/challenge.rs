@@ -14,6 +14,18 @@ use crate::{EnvoyId, Epoch, FrameError};
 pub struct Challenge([u8; 40]);
 
 /// The fleet's key for challenges. Wiped when dropped.
+///
+/// ```
+/// use vigo_core::{ChallengeKey, EnvoyId, Epoch};
+/// let (envoy, epoch) = (EnvoyId::from_random([1; 16]), Epoch::from_random([2; 16]));
+/// let challenge = ChallengeKey::derive(&[3; 32]).issue(envoy, epoch, 7);
+///
+/// // Another server of the fleet derives the same key, and was never told of the challenge.
+/// let key = ChallengeKey::derive(&[3; 32]);
+/// assert_eq!(key.counter(envoy, epoch, &challenge), Some(7));
+/// assert_eq!(key.counter(EnvoyId::from_random([9; 16]), epoch, &challenge), None);
+/// assert_eq!(ChallengeKey::derive(&[4; 32]).counter(envoy, epoch, &challenge), None);
+/// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct ChallengeKey([u8; 32]);
 

@@ -8,6 +8,29 @@ use crate::{
 };
 
 /// What an envoy says at every interval.
+///
+/// ```
+/// use vigo_core::{CheckIn, EnvoyId, FrameError, IdentitySecret, Platform, ServerId, StateReport};
+/// # let seed = zeroize::Zeroizing::new([1; 32]);
+/// let identity = IdentitySecret::from_seed(&seed);
+/// let (envoy, server) = (EnvoyId::from_random([2; 16]), ServerId::from_random([3; 16]));
+/// let check_in = CheckIn {
+///     envoy,
+///     session: None,
+///     platform: Platform::default(),
+///     policy: None,
+///     trusted_roots: vec![],
+///     report: StateReport::default(),
+/// };
+/// let frame = check_in.sign(&identity, &server)?;
+/// assert_eq!(frame.verify(envoy, &identity.public(), &server)?, check_in);
+/// // The server of another fleet has no use for it.
+/// let other = ServerId::from_random([4; 16]);
+/// assert_eq!(frame.verify(envoy, &identity.public(), &other), Err(FrameError::BadSignature));
+/// # Ok::<(), FrameError>(())
+/// ```
+///
+/// The [front page](crate) has a whole conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckIn {
     /// Who speaks.

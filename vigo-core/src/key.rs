@@ -164,14 +164,46 @@ macro_rules! key_pair {
 
 key_pair!(
     /// Who an envoy is: verifies its registration and every check-in, for as long as the envoy lives.
+    ///
+    /// ```
+    /// use vigo_core::{IdentityKey, KeyError};
+    /// // A point of small order: anyone can make signatures for it.
+    /// assert_eq!(IdentityKey::try_from([0; 32].as_slice()), Err(KeyError::Weak));
+    /// assert_eq!(IdentityKey::try_from([0; 31].as_slice()), Err(KeyError::Length));
+    /// ```
     IdentityKey,
     /// The private half of an envoy's identity. Wiped when dropped.
+    ///
+    /// ```
+    /// use vigo_core::{IdentityKey, IdentitySecret};
+    /// use zeroize::Zeroizing;
+    /// let secret = IdentitySecret::from_seed(&Zeroizing::new([7; 32])); // random, in earnest
+    /// let public: IdentityKey = secret.public();
+    ///
+    /// // To and from a file that only its owner may read; what is logged is the public half.
+    /// assert_eq!(IdentitySecret::from_pem(&secret.to_pem())?.public(), public);
+    /// assert_eq!(format!("{secret:?}"), format!("IdentitySecret(of {public})"));
+    /// # Ok::<(), vigo_core::KeyError>(())
+    /// ```
     IdentitySecret
 );
 key_pair!(
     /// Verifies a server's replies and bundles.
     ServerKey,
     /// Signs a server's replies and bundles. Wiped when dropped.
+    ///
+    /// ```
+    /// use vigo_core::{Bundle, ServerId, ServerKey, ServerSecret};
+    /// use zeroize::Zeroizing;
+    /// let secret = ServerSecret::from_seed(&Zeroizing::new([7; 32])); // random, in earnest
+    /// let (bundle, _) = Bundle::default().sign(&secret, &ServerId::from_random([1; 16]))?;
+    ///
+    /// // An agent is told the key when it enrols.
+    /// let key = ServerKey::try_from(secret.public().as_bytes().as_slice())?;
+    /// assert!(bundle.verify(&key, &ServerId::from_random([1; 16])).is_ok());
+    /// assert!(bundle.verify(&key, &ServerId::from_random([2; 16])).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ServerSecret
 );
 

@@ -7,6 +7,31 @@ use crate::frame::{Audience, FrameError, Label, parse};
 use crate::{EnvoyId, Hostname, IdentityKey, IdentitySecret, Pin, Platform, RequestId, Signature, TokenText, wire};
 
 /// What a machine says when it asks to join.
+///
+/// ```
+/// use vigo_core::{Audience, FrameError, IdentitySecret, Pin, Registration, RegistrationError};
+/// # use vigo_core::{Platform, RegistrationKind, RequestId, Takeover};
+/// # let seed = zeroize::Zeroizing::new([1; 32]);
+/// let secret = IdentitySecret::from_seed(&seed);
+/// let registration = Registration {
+///     kind: RegistrationKind::Enrol,
+///     request: RequestId::from_random([2; 16]), // random, in earnest
+///     identity: secret.public(),
+///     csr: vec![], // of the TLS key
+///     hostname: "web3.example.com".parse()?,
+///     token: None,
+///     takeover: Takeover::No,
+///     reported_ip: None,
+///     platform: Platform::default(),
+/// };
+/// // For the server whose root this machine verified, and for no other.
+/// let (root, other) = (Pin::from([3; 32]), Pin::from([4; 32]));
+/// let signed = registration.sign(&secret, None, Audience::root(&root))?;
+/// let refused = signed.clone().verify(&[other]).unwrap_err();
+/// assert_eq!(refused, RegistrationError::Frame(FrameError::BadSignature));
+/// assert_eq!(signed.verify(&[other, root])?.registration().identity, secret.public());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Registration {
     /// What is asked for.
@@ -59,6 +84,36 @@ pub struct OldEnvoy<'a> {
 }
 
 /// A registration ready to be sent.
+///
+/// One that replaces an enrolment carries a proof by the key of the old one, over the same body:
+///
+/// ```
+/// use vigo_core::{Audience, EnvoyId, IdentitySecret, OldEnvoy, Pin, Registration};
+/// # use vigo_core::{Platform, RegistrationKind, RequestId, Takeover};
+/// # use zeroize::Zeroizing;
+/// # let [secret, old_secret, stranger] = [1, 2, 3].map(|byte| IdentitySecret::from_seed(&Zeroizing::new([byte; 32])));
+/// # let registration = Registration {
+/// #     kind: RegistrationKind::Enrol,
+/// #     request: RequestId::from_random([4; 16]),
+/// #     identity: secret.public(),
+/// #     csr: vec![],
+/// #     hostname: "web3.example.com".parse()?,
+/// #     token: None,
+/// #     takeover: Takeover::Asked,
+/// #     reported_ip: None,
+/// #     platform: Platform::default(),
+/// # };
+/// let (root, old_id) = (Pin::from([5; 32]), EnvoyId::from_random([6; 16]));
+/// let old = OldEnvoy { id: old_id, secret: &old_secret };
+/// let signed = registration.sign(&secret, Some(&old), Audience::root(&root))?;
+///
+/// // The server looks the claimed envoy up, and asks whether its key made the proof.
+/// let verified = signed.verify(&[root])?;
+/// assert_eq!(verified.claims(), Some(old_id));
+/// assert!(verified.proves(&old_secret.public()));
+/// assert!(!verified.proves(&stranger.public()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedRegistration {
     /// The bytes that the signatures cover.

@@ -9,6 +9,39 @@ use crate::{
 };
 
 /// What a server answers to a check-in.
+///
+/// ```
+/// use vigo_core::{EnvoyId, FrameError, Reply, ReplyOutcome, ServerId, ServerSecret, UnixTime};
+/// # use vigo_core::{ChallengeKey, CheckIn, Epoch, IdentitySecret, Platform, Resync, Sequence, StateReport};
+/// # let seed = zeroize::Zeroizing::new([1; 32]);
+/// # let (envoy, server) = (EnvoyId::from_random([2; 16]), ServerId::from_random([3; 16]));
+/// # let (identity, signing) = (IdentitySecret::from_seed(&seed), ServerSecret::from_seed(&seed));
+/// # let mut check_in = CheckIn {
+/// #     envoy,
+/// #     session: None,
+/// #     platform: Platform::default(),
+/// #     policy: None,
+/// #     trusted_roots: vec![],
+/// #     report: StateReport::default(),
+/// # };
+/// # let request = check_in.sign(&identity, &server)?;
+/// # check_in.report.resources = 1;
+/// # let another = check_in.sign(&identity, &server)?;
+/// # let epoch = Epoch::from_random([4; 16]);
+/// # let challenge = ChallengeKey::derive(&[5; 32]).issue(envoy, epoch, 1);
+/// # let resync = Resync { epoch, next: Sequence::FIRST, challenge };
+/// let outcome = ReplyOutcome::Resync(resync);
+/// let reply = Reply { request: request.digest(), envoy, server_time: UnixTime::from_secs(1_780_272_000), outcome };
+/// let signed = reply.sign(&signing, &server)?;
+///
+/// // It answers this request of this envoy, and no other.
+/// let key = signing.public();
+/// assert_eq!(signed.verify(&key, &server, envoy, request.digest())?, reply);
+/// assert_eq!(signed.verify(&key, &server, envoy, another.digest()), Err(FrameError::OtherRequest));
+/// # Ok::<(), FrameError>(())
+/// ```
+///
+/// The [front page](crate) has a whole conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The request that it answers.

@@ -7,6 +7,26 @@ use crate::{Challenge, ChallengeKey, EnvoyId, Epoch, Resync, Sequence, SessionPo
 /// - The last acknowledged challenge stays good until a newer one is echoed, and so do those outstanding since (their
 ///   replies may be lost); at most [`OUTSTANDING`](Self::OUTSTANDING) are, then the last of them is issued again. Echoing
 ///   one acknowledges it and burns every other. A burnt one coming back means that two machines speak for one envoy.
+///
+/// ```
+/// use vigo_core::{ChallengeKey, EnvoyId, Epoch, Session, SessionPoint, Step};
+/// // Random bytes, in earnest.
+/// let (key, epoch, envoy) =
+///     (ChallengeKey::derive(&[1; 32]), Epoch::from_random([2; 16]), EnvoyId::from_random([3; 16]));
+/// let mut session = Session::default();
+///
+/// // An agent that starts is told where to begin, and goes on with each challenge that it is given.
+/// let Step::Resync(start) = session.step(&key, envoy, epoch, None) else { panic!() };
+/// let first = SessionPoint { epoch, sequence: start.next, challenge: start.challenge };
+/// let Step::Fresh(challenge) = session.step(&key, envoy, epoch, Some(&first)) else { panic!() };
+/// assert_eq!(session.step(&key, envoy, epoch, Some(&first)), Step::Replayed);
+/// let second = SessionPoint { epoch, sequence: start.next.next(), challenge };
+/// assert!(matches!(session.step(&key, envoy, epoch, Some(&second)), Step::Fresh(_)));
+///
+/// // Another machine that has the key, and the first challenge, is noticed.
+/// let copy = SessionPoint { sequence: second.sequence.next(), ..first };
+/// assert!(matches!(session.step(&key, envoy, epoch, Some(&copy)), Step::Clone(_)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     last: u64,
