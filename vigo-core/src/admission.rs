@@ -3,6 +3,25 @@ use crate::{ClientAddr, EnvoyId, Hostname, IdentityKey, Pin, Serial, UnixTime};
 /// Proof that an enrolment was approved for this key. Search for `assertion` to see who can mint one.
 ///
 /// `vigo-enroll` grants it, `vigo-ca` takes it by value before it signs: one approval, one certificate.
+///
+/// ```
+/// use vigo_core::{Admission, ClientAddr, EnvoyId, IdentitySecret};
+/// # let identity = IdentitySecret::from_seed(&zeroize::Zeroizing::new([1; 32])).public();
+/// let from = ClientAddr::new("192.0.2.7".parse()?);
+/// let grant = Admission::assertion(EnvoyId::from_random([2; 16]), "web3.example.com".parse()?, identity, from);
+/// assert_eq!(grant.hostname().as_str(), "web3.example.com");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It cannot be copied, so it is used once:
+///
+/// ```compile_fail,E0382
+/// # fn issue(_: vigo_core::Admission) {}
+/// # fn twice(grant: vigo_core::Admission) {
+/// issue(grant);
+/// issue(grant);
+/// # }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Admission {
     envoy: EnvoyId,
@@ -72,6 +91,47 @@ pub enum IssueError {
 }
 
 /// Who signs certificates for admitted envoys: `vigo-ca`'s authority, or an embedder's own.
+///
+/// ```
+/// use vigo_core::{Admission, IssueError, IssuedCertificate, Issuer, Serial, UnixTime};
+/// /// Another issuer, for hosts of one domain alone.
+/// struct Within<I>(I, &'static str);
+///
+/// impl<I: Issuer> Issuer for Within<I> {
+///     fn check(&self, csr: &[u8]) -> Result<(), IssueError> {
+///         self.0.check(csr)
+///     }
+///     fn issue(
+///         &self,
+///         csr: &[u8],
+///         grant: Admission,
+///         serial: Serial,
+///         now: UnixTime,
+///     ) -> Result<IssuedCertificate, IssueError> {
+///         if !grant.hostname().as_str().ends_with(self.1) {
+///             return Err(IssueError::Request(format!("{} is not of our domain", grant.hostname())));
+///         }
+///         self.0.issue(csr, grant, serial, now)
+///     }
+/// }
+/// # struct Keyless;
+/// # impl Issuer for Keyless {
+/// #     fn check(&self, _: &[u8]) -> Result<(), IssueError> { Ok(()) }
+/// #     fn issue(&self, _: &[u8], _: Admission, _: Serial, _: UnixTime) -> Result<IssuedCertificate, IssueError> {
+/// #         Err(IssueError::NoKey)
+/// #     }
+/// # }
+/// # let ask = |name: &str| {
+/// #     let identity = vigo_core::IdentitySecret::from_seed(&zeroize::Zeroizing::new([1; 32])).public();
+/// #     let from = vigo_core::ClientAddr::new([192, 0, 2, 7].into());
+/// #     let envoy = vigo_core::EnvoyId::from_random([2; 16]);
+/// #     let grant = Admission::assertion(envoy, name.parse().unwrap(), identity, from);
+/// #     let (issuer, serial) = (Within(Keyless, ".example.com"), Serial::from_random([3; 16]));
+/// #     issuer.check(&[]).and_then(|()| issuer.issue(&[], grant, serial, UnixTime::from_secs(0)))
+/// # };
+/// assert!(matches!(ask("web3.example.net"), Err(IssueError::Request(_))));
+/// # assert!(matches!(ask("web3.example.com"), Err(IssueError::NoKey)));
+/// ```
 pub trait Issuer: Send + Sync {
     /// Checks the request without signing: size, key type, proof of possession.
     ///
