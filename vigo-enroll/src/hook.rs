@@ -51,6 +51,81 @@ impl HookAnswer {
 /// - No answer is no: a hook that cannot tell refuses. It sets its own time limit, well below the 30 seconds that a
 ///   server gives a request.
 /// - It must not register through the registrar that asks it, and what it does besides must bear being repeated.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use vigo_enroll::{AdmissionHook, Candidate, HookAnswer};
+/// # use std::{collections::HashSet, sync::Arc};
+/// # use vigo_core::Hostname;
+/// # use vigo_core::{
+/// #     Admission, Audience, ClientAddr, IdentitySecret, IssueError, IssuedCertificate, Issuer, Pin, Platform,
+/// #     Registration, RegistrationKind, RequestId, Serial, Takeover, UnixTime, store::MemoryStore,
+/// # };
+/// # use vigo_enroll::rules::{Reenroll, Rules, TrustedRule};
+/// # use vigo_enroll::{Dice, HashPool, Registrar, RegistrarParts, token::TokenKey};
+/// struct Inventory(HashSet<Hostname>);
+///
+/// #[async_trait]
+/// impl AdmissionHook for Inventory {
+///     async fn ask(&self, candidate: Candidate<'_>) -> HookAnswer {
+///         let name = &candidate.request.hostname;
+///         if self.0.contains(name) {
+///             HookAnswer::Proceed
+///         } else {
+///             HookAnswer::Refuse { message: format!("{name} is not in the inventory") }
+///         }
+///     }
+/// }
+/// # struct Paper;
+/// # impl Issuer for Paper {
+/// #     fn check(&self, _: &[u8]) -> Result<(), IssueError> {
+/// #         Ok(())
+/// #     }
+/// #     fn issue(
+/// #         &self,
+/// #         csr: &[u8],
+/// #         _: Admission,
+/// #         serial: Serial,
+/// #         now: UnixTime,
+/// #     ) -> Result<IssuedCertificate, IssueError> {
+/// #         Ok(IssuedCertificate { der: csr.to_vec(), serial, key_pin: Pin::of_spki(csr), not_after: now })
+/// #     }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let secret = IdentitySecret::from_seed(&zeroize::Zeroizing::new([4; 32]));
+/// # let registration = Registration {
+/// #     kind: RegistrationKind::Enrol,
+/// #     request: RequestId::from_random([5; 16]),
+/// #     identity: secret.public(),
+/// #     csr: vec![6],
+/// #     hostname: "web1.lab.example.com".parse()?,
+/// #     token: None,
+/// #     takeover: Takeover::No,
+/// #     reported_ip: None,
+/// #     platform: Platform::default(),
+/// # };
+/// # let root = Pin::from([7; 32]);
+/// # let signed = registration.sign(&secret, None, Audience::root(&root))?;
+/// # let lab = TrustedRule::new("*.lab.example.com".parse()?, vec!["10.1.0.0/24".parse()?])?;
+/// # let registrar = Registrar::new(RegistrarParts {
+/// #     store: Arc::new(MemoryStore::new()),
+/// #     issuer: Arc::new(Paper),
+/// #     tokens: TokenKey::derive(&[1; 32]),
+/// #     hashes: Arc::new(HashPool::new(1.try_into()?, 8, 4)?),
+/// #     rules: Rules::new(vec![lab], vec![], Reenroll::Token),
+/// #     roots: vec![root],
+/// # });
+/// # let dice = Dice { envoy: [1; 16], serial: [2; 16], audit: [3; 16] };
+/// # let (from, now) = (ClientAddr::new("10.1.0.7".parse()?), UnixTime::from_secs(1_780_272_000));
+///
+/// let registrar = registrar.with_hook(Arc::new(Inventory(HashSet::new())));
+/// let refusal = registrar.register(signed, from, now, dice).await.unwrap_err();
+/// assert_eq!(refusal.code(), "refused_by_hook");
+/// assert_eq!(refusal.message(), "web1.lab.example.com is not in the inventory");
+/// # Ok(()) })
+/// # }
+/// ```
 #[async_trait]
 pub trait AdmissionHook: Send + Sync {
     /// Whether this machine may join after all.

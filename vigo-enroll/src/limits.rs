@@ -23,6 +23,53 @@ impl Rate {
 }
 
 /// What addresses may ask for, how often a name changes hands, and how much of what is refused is written down.
+///
+/// ```
+/// use vigo_enroll::{Limits, Rate};
+/// # use std::sync::Arc;
+/// # use vigo_core::{
+/// #     Admission, ClientAddr, IssueError, IssuedCertificate, Issuer, Pin, Serial, SignedRegistration, UnixTime,
+/// #     store::MemoryStore,
+/// # };
+/// # use vigo_enroll::{Dice, HashPool, Registrar, RegistrarParts, token::TokenKey};
+/// # use vigo_enroll::rules::{Reenroll, Rules};
+/// # struct Paper;
+/// # impl Issuer for Paper {
+/// #     fn check(&self, _: &[u8]) -> Result<(), IssueError> {
+/// #         Ok(())
+/// #     }
+/// #     fn issue(
+/// #         &self,
+/// #         csr: &[u8],
+/// #         _: Admission,
+/// #         serial: Serial,
+/// #         now: UnixTime,
+/// #     ) -> Result<IssuedCertificate, IssueError> {
+/// #         Ok(IssuedCertificate { der: csr.to_vec(), serial, key_pin: Pin::of_spki(csr), not_after: now })
+/// #     }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let registrar = Registrar::new(RegistrarParts {
+/// #     store: Arc::new(MemoryStore::new()),
+/// #     issuer: Arc::new(Paper),
+/// #     tokens: TokenKey::derive(&[1; 32]),
+/// #     hashes: Arc::new(HashPool::new(1.try_into()?, 8, 4)?),
+/// #     rules: Rules::new(vec![], vec![], Reenroll::Token),
+/// #     roots: vec![],
+/// # });
+/// # let (from, now) = (ClientAddr::new("192.0.2.7".parse()?), UnixTime::from_secs(1_780_272_000));
+/// # let dice = |byte| Dice { envoy: [byte; 16], serial: [byte; 16], audit: [byte; 16] };
+/// # let rubbish = SignedRegistration { body: vec![1], signature: [2; 64].as_slice().try_into()?, proof: None };
+/// let limits = Limits { registrations: Rate { burst: 2, per_minute: 60 }, ..Limits::default() };
+/// let registrar = registrar.with_limits(&limits);
+///
+/// // Rubbish counts too, and who sends too much of it is not even read.
+/// let send = async |byte| registrar.register(rubbish.clone(), from, now, dice(byte)).await.unwrap_err().code();
+/// assert_eq!([send(1).await, send(2).await, send(3).await], ["malformed", "malformed", "rate_limited"]);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Registrations of one address.
@@ -57,6 +104,18 @@ impl Default for Limits {
 ///
 /// An address is counted as its [`limit_key`](vigo_core::ClientAddr::limit_key). It is kept only while it has used something up. When too many have, those that are not kept yet share one
 /// allowance, so that a flood from everywhere leaves alone who was here before.
+///
+/// ```
+/// use std::time::Duration;
+/// use vigo_core::{ClientAddr, UnixTime};
+/// use vigo_enroll::{Limiter, Rate};
+/// let limiter = Limiter::new(Rate { burst: 2, per_minute: 6 });
+/// let key = ClientAddr::new("192.0.2.7".parse()?).limit_key();
+/// let now = UnixTime::from_secs(1_780_272_000);
+/// assert_eq!([(); 3].map(|()| limiter.take(key, now)), [Ok(()), Ok(()), Err(10)]);
+/// assert_eq!(limiter.take(key, now.after(Duration::from_secs(10))), Ok(()));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug)]
 pub struct Limiter<K = IpAddr> {
     step: u64,

@@ -7,6 +7,16 @@ use crate::HookAnswer;
 use crate::rules::Reenroll;
 
 /// Why a registration was refused, with all that we know. For our side alone; a stranger is shown a [`Refusal`].
+///
+/// ```
+/// use vigo_enroll::{Reason, Refusal, TokenFault};
+/// let refuse = |fault| Refusal::from(Reason::Token { fault, hostname: "web3.example.com".parse().unwrap() });
+/// let (unknown, expired) = (refuse(TokenFault::Unknown), refuse(TokenFault::Expired));
+///
+/// // Who tries tokens out cannot tell which of them there are; the audit log can.
+/// assert_eq!((unknown.code(), unknown.message()), (expired.code(), expired.message()));
+/// assert_eq!((unknown.audit_code(), expired.audit_code()), ("token_unknown", "token_expired"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -115,6 +125,18 @@ pub enum RefusalKind {
 }
 
 /// What a stranger is told: a stable code, one sentence and the next step. Made from a [`Reason`] and says less.
+///
+/// ```
+/// use vigo_enroll::{Reason, Refusal, RefusalKind};
+/// let refusal = Refusal::from(Reason::RateLimited { wait_secs: 40 });
+/// assert_eq!((refusal.code(), refusal.kind()), ("rate_limited", RefusalKind::Limited));
+/// assert_eq!(refusal.help(), "wait 40 s, then run the line again");
+///
+/// // What failed on our side is for our log.
+/// let refusal = Refusal::from(Reason::Unavailable("the disk is full".to_owned()));
+/// assert_eq!(refusal.log(), Some("the disk is full"));
+/// assert!(!format!("{} {}", refusal.message(), refusal.help()).contains("disk"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: &'static str,

@@ -27,6 +27,48 @@ use refusal_log::RefusalLog;
 use token_check::TokenCheck;
 
 /// What a [`Registrar`] is made of.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use vigo_core::{Admission, ClientAddr, IssueError, IssuedCertificate, Issuer, Pin, Serial, UnixTime};
+/// # use vigo_core::store::MemoryStore;
+/// # use vigo_enroll::rules::{Reenroll, Rules, TrustedRule};
+/// # use vigo_enroll::{HashPool, Registrar, RegistrarParts, Verdict, token::TokenKey};
+/// # struct Paper;
+/// # impl Issuer for Paper {
+/// #     fn check(&self, _: &[u8]) -> Result<(), IssueError> {
+/// #         Ok(())
+/// #     }
+/// #     fn issue(
+/// #         &self,
+/// #         csr: &[u8],
+/// #         _: Admission,
+/// #         serial: Serial,
+/// #         now: UnixTime,
+/// #     ) -> Result<IssuedCertificate, IssueError> {
+/// #         Ok(IssuedCertificate { der: csr.to_vec(), serial, key_pin: Pin::of_spki(csr), not_after: now })
+/// #     }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let lab = TrustedRule::new("*.lab.example.com".parse()?, vec!["10.1.0.0/24".parse()?])?;
+/// let registrar = Registrar::new(RegistrarParts {
+///     store: Arc::new(MemoryStore::new()),
+///     issuer: Arc::new(Paper), // an `Issuer`: the fleet's CA
+///     tokens: TokenKey::derive(&[1; 32]), // of the fleet's secret key
+///     hashes: Arc::new(HashPool::new(2.try_into()?, 64, 10)?),
+///     rules: Rules::new(vec![lab], vec![], Reenroll::Token),
+///     roots: vec![Pin::from([2; 32])], // the CA's
+/// });
+/// // Who would get in?
+/// let (host, now) = ("web1.lab.example.com".parse()?, UnixTime::from_secs(1_780_272_000));
+/// let decision = registrar.explain(&host, ClientAddr::new("10.1.0.7".parse()?), None, now).await?;
+/// assert!(matches!(decision.verdict, Verdict::Admit(_)));
+/// let decision = registrar.explain(&host, ClientAddr::new("192.0.2.7".parse()?), None, now).await?;
+/// assert!(matches!(decision.verdict, Verdict::Refuse(_)));
+/// # Ok(()) })
+/// # }
+/// ```
 pub struct RegistrarParts<S: Store + ?Sized> {
     /// Where the fleet's facts are kept.
     pub store: Arc<S>,
@@ -73,6 +115,77 @@ pub struct Enrolled {
 /// A registration happens exactly once, however often it is sent, whoever else sends the like at the same time, and
 /// wherever it is cut off: what it changes lies in one commit, and whoever asks again with an equal one (request id,
 /// identity key, certificate request, hostname) is given what that commit stored.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use vigo_core::{
+/// #     Admission, Audience, ClientAddr, IdentitySecret, IssueError, IssuedCertificate, Issuer, Pin, Platform,
+/// #     Registration, RegistrationKind, RequestId, Serial, Takeover, UnixTime, store::MemoryStore,
+/// # };
+/// # use vigo_enroll::rules::{Reenroll, Rules, TrustedRule};
+/// # use vigo_enroll::{Dice, HashPool, Registrar, RegistrarParts, token::TokenKey};
+/// # struct Paper;
+/// # impl Issuer for Paper {
+/// #     fn check(&self, _: &[u8]) -> Result<(), IssueError> {
+/// #         Ok(())
+/// #     }
+/// #     fn issue(
+/// #         &self,
+/// #         csr: &[u8],
+/// #         _: Admission,
+/// #         serial: Serial,
+/// #         now: UnixTime,
+/// #     ) -> Result<IssuedCertificate, IssueError> {
+/// #         Ok(IssuedCertificate { der: csr.to_vec(), serial, key_pin: Pin::of_spki(csr), not_after: now })
+/// #     }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let secret = IdentitySecret::from_seed(&zeroize::Zeroizing::new([4; 32]));
+/// # let registration = Registration {
+/// #     kind: RegistrationKind::Enrol,
+/// #     request: RequestId::from_random([5; 16]),
+/// #     identity: secret.public(),
+/// #     csr: vec![6],
+/// #     hostname: "web1.lab.example.com".parse()?,
+/// #     token: None,
+/// #     takeover: Takeover::No,
+/// #     reported_ip: None,
+/// #     platform: Platform::default(),
+/// # };
+/// # let root = Pin::from([7; 32]);
+/// # let signed = registration.sign(&secret, None, Audience::root(&root))?;
+/// # let lab = TrustedRule::new("*.lab.example.com".parse()?, vec!["10.1.0.0/24".parse()?])?;
+/// # let parts = RegistrarParts {
+/// #     store: Arc::new(MemoryStore::new()),
+/// #     issuer: Arc::new(Paper),
+/// #     tokens: TokenKey::derive(&[1; 32]),
+/// #     hashes: Arc::new(HashPool::new(1.try_into()?, 8, 4)?),
+/// #     rules: Rules::new(vec![lab], vec![], Reenroll::Token),
+/// #     roots: vec![root],
+/// # };
+/// # let dice = |byte| Dice { envoy: [byte; 16], serial: [byte; 16], audit: [byte; 16] };
+/// let registrar = Registrar::new(parts);
+/// let (from, now) = (ClientAddr::new("10.1.0.7".parse()?), UnixTime::from_secs(1_780_272_000));
+/// let enrolled = registrar.register(signed.clone(), from, now, dice(1)).await?;
+/// assert_eq!(enrolled.record.admitted_by, "trusted:1:*.lab.example.com");
+///
+/// // The answer got lost on its way. Who asks again is given it again, even though the rule has gone.
+/// registrar.set_rules(Rules::new(vec![], vec![], Reenroll::Token));
+/// let again = registrar.register(signed, from, now, dice(2)).await?;
+/// assert!(again.repeated);
+/// assert_eq!((again.record, again.certificate), (enrolled.record, enrolled.certificate));
+///
+/// // Another machine is told what to do.
+/// # let secret = IdentitySecret::from_seed(&zeroize::Zeroizing::new([8; 32]));
+/// # let other = Registration { request: RequestId::from_random([8; 16]), identity: secret.public(), ..registration };
+/// # let other = other.sign(&secret, None, Audience::root(&root))?;
+/// let refusal = registrar.register(other, from, now, dice(3)).await.unwrap_err();
+/// assert_eq!(refusal.code(), "not_admitted");
+/// assert!(refusal.help().contains("vigocli tokens generate"));
+/// # Ok(()) })
+/// # }
+/// ```
 pub struct Registrar<S: Store + ?Sized> {
     store: Arc<S>,
     issuer: Arc<dyn Issuer>,
