@@ -15,6 +15,29 @@ use crate::way_in;
 /// The ways in are asked in this order: a token if one is given (a bad one is refused and never falls through), proof by
 /// an older identity, trusted rules, approved patterns. No way in: refused. Then the identity key and the request id must
 /// be new, and the name free or a [`Permit`] won.
+///
+/// ```
+/// use std::time::Duration;
+/// use vigo_core::{ClientAddr, EnvoyId, Takeover, UnixTime};
+/// use vigo_enroll::rules::{Reenroll, Rules, TrustedRule};
+/// use vigo_enroll::{Facts, HolderFact, Permit, Request, Verdict, decide};
+/// let lab = TrustedRule::new("*.lab.example.com".parse()?, vec!["10.1.0.0/24".parse()?])?;
+/// let rules = Rules::new(vec![lab], vec![], Reenroll::Proof);
+/// let from = ClientAddr::new("10.1.0.7".parse()?);
+/// let request = Request { hostname: "web1.lab.example.com".parse()?, from, takeover: Takeover::Asked };
+///
+/// // An envoy has the name, and an operator allows it to be replaced for an hour.
+/// let (id, now) = (EnvoyId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// let reenroll_until = Some(now.after(Duration::from_secs(3600)));
+/// let facts = Facts { holder: HolderFact::Envoy { id, reenroll_until }, ..Facts::stranger() };
+/// let Verdict::Admit(grant) = decide(&request, &facts, &rules, now).verdict else { panic!("refused") };
+/// assert_eq!((grant.replaces(), grant.permit()), (Some(id), Some(Permit::Window)));
+///
+/// let too_late = now.after(Duration::from_secs(3601));
+/// let Verdict::Refuse(refusal) = decide(&request, &facts, &rules, too_late).verdict else { panic!("admitted") };
+/// assert_eq!(refusal.code(), "hostname_taken");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn decide(request: &Request, facts: &Facts, rules: &Rules, now: UnixTime) -> Decision {
     let mut trace = Trace::Kept(Vec::new());
     let verdict = match judge(request, facts, rules, now, &mut trace) {

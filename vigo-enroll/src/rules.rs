@@ -85,6 +85,27 @@ impl FromStr for Reenroll {
 /// All that an operator laid down about who may join, compiled once.
 ///
 /// Matching a name costs the same whatever the number of patterns; only writing down why each lost grows with them.
+///
+/// ```
+/// use vigo_core::{ClientAddr, Takeover, UnixTime, record::ApprovedRecord, store::Revision};
+/// use vigo_enroll::rules::{Reenroll, Rules, TrustedRule};
+/// use vigo_enroll::{Facts, Request, Verdict, decide};
+/// let lab = TrustedRule::new("*.lab.example.com".parse()?, vec!["10.1.0.0/24".parse()?])?;
+/// let rules = Rules::new(vec![lab], vec![], Reenroll::default());
+/// # let (from, created_at) = (ClientAddr::new("192.0.2.7".parse()?), UnixTime::from_secs(1_780_272_000));
+/// let request = Request { hostname: "web1.example.com".parse()?, from, takeover: Takeover::No };
+/// let admits = |rules: &Rules| {
+///     let decision = decide(&request, &Facts::stranger(), rules, UnixTime::from_secs(1_780_272_000));
+///     matches!(decision.verdict, Verdict::Admit(_))
+/// };
+/// assert!(!admits(&rules));
+/// # let (note, created_by) = (String::new(), "ada".to_owned());
+/// # let id = vigo_core::ApprovalId::from_random([1; 16]);
+/// // From `operate::approvals`, in earnest.
+/// let web = ApprovedRecord { id, pattern: "web?.example.com".parse()?, note, created_at, created_by };
+/// assert!(admits(&rules.with_approved(vec![(web, Revision::new(1))])));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub(crate) trusted: Arc<[TrustedRule]>,

@@ -206,6 +206,17 @@ fn parse_port(text: &str) -> Option<u16> {
 
 /// The bootstrap script for Linux: POSIX sh, one `{ …; }` block, no newline after its last brace, so that every copy that
 /// was cut short is a syntax error and does nothing (trust.md rule 2).
+///
+/// ```
+/// use vigo_core::Pin;
+/// use vigo_enroll::script::{ScriptValues, WebCertificate, bootstrap};
+/// let (ca, leaf) = (Pin::from([1; 32]), Pin::from([2; 32]));
+/// let (server, api) = ("vigo.example.com:1530", "https://vigo.example.com:8443");
+/// let script = bootstrap(&ScriptValues::new(server, api, ca, leaf, WebCertificate::OwnCa)?);
+/// assert!(script.contains(server) && script.contains(&ca.to_curl()));
+/// assert!(script.starts_with('{') && script.ends_with('}'));
+/// # Ok::<(), vigo_enroll::script::ScriptError>(())
+/// ```
 #[must_use]
 pub fn bootstrap(values: &ScriptValues) -> String {
     let trusted = match values.certificate {
@@ -237,6 +248,21 @@ pub struct OneLiner<'a> {
 ///
 /// curl checks the pin of the server's key before it sends a byte, even with `-k`. Over 127.0.0.1 a publicly trusted
 /// certificate cannot be verified, so there the HTTPS part keeps its name and gRPC alone takes the loopback.
+///
+/// ```
+/// use vigo_core::Pin;
+/// use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
+/// # let (ca, leaf) = (Pin::from([1; 32]), Pin::from([2; 32]));
+/// let (server, api) = ("vigo.example.com:1530", "https://vigo.example.com");
+/// let values = ScriptValues::new(server, api, ca, leaf, WebCertificate::PubliclyTrusted)?;
+/// let line = one_liner(&values, &OneLiner::default());
+/// assert_eq!(line, format!("curl -sSf https://vigo.example.com:443/bootstrap | sudo sh -s -- --ca-pin {ca}"));
+///
+/// // What a shell would take for more than a token never gets into the line.
+/// let line = one_liner(&values, &OneLiner { token: Some("$(reboot)"), local: false });
+/// assert!(line.ends_with("--token-prompt"));
+/// # Ok::<(), vigo_enroll::script::ScriptError>(())
+/// ```
 #[must_use]
 pub fn one_liner(values: &ScriptValues, line: &OneLiner<'_>) -> String {
     let loopback = format!("https://{}", values.api.to_loopback());

@@ -11,6 +11,16 @@ use vigo_core::{Pin, TokenId, TokenText};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The fleet's key for token MACs. Wiped when dropped, shown nowhere.
+///
+/// ```
+/// use vigo_core::Pin;
+/// use vigo_enroll::token::{Token, TokenError, TokenKey};
+/// let (text, _) = Token::mint(&TokenKey::derive(&[1; 32]), [2; 16], &[3; 32], &Pin::from([4; 32]));
+///
+/// // Every server of the fleet has the same key; another fleet's servers have not.
+/// assert!(Token::parse(text.reveal(), &TokenKey::derive(&[1; 32])).is_ok());
+/// assert_eq!(Token::parse(text.reveal(), &TokenKey::derive(&[9; 32])).unwrap_err(), TokenError::Forged);
+/// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct TokenKey([u8; 32]);
 
@@ -41,6 +51,17 @@ impl fmt::Debug for TokenKey {
 }
 
 /// What a token proves to know: 32 random bytes, kept as the 43 characters that are hashed. Wiped when dropped.
+///
+/// ```
+/// # use vigo_core::Pin;
+/// use vigo_enroll::token::{Token, TokenKey, TokenSecret};
+/// # let (key, pin) = (TokenKey::derive(&[1; 32]), Pin::from([4; 32]));
+/// # let (text, _) = Token::mint(&key, [2; 16], &[3; 32], &pin);
+/// // Nothing but a `HashPool` can read it.
+/// let secret: TokenSecret = Token::parse(text.reveal(), &key)?.into_secret();
+/// assert_eq!(format!("{secret:?}"), "TokenSecret(…)");
+/// # Ok::<(), vigo_enroll::token::TokenError>(())
+/// ```
 pub struct TokenSecret(Zeroizing<String>);
 
 impl TokenSecret {
