@@ -24,6 +24,26 @@ impl AnyHost {
 
 /// All approved patterns with the commits that wrote them, as [`Rules`](crate::rules::Rules) takes them.
 ///
+/// ```
+/// # use vigo_core::{ApprovalId, ClientAddr, Takeover, UnixTime, store::MemoryStore};
+/// use vigo_enroll::operate::{Act, AnyHost, add_approval, approvals};
+/// use vigo_enroll::rules::{Reenroll, Rules};
+/// # use vigo_enroll::{Facts, Request, Verdict, decide};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let act = |byte| Act { by: "ada".to_owned(), now: UnixTime::from_secs(1_780_272_000), audit: [byte; 16] };
+/// # let (store, id) = (MemoryStore::new(), ApprovalId::from_random([1; 16]));
+/// add_approval(&store, id, "web*.example.com".parse()?, AnyHost::Unconfirmed, "", &act(1)).await?;
+///
+/// // For `Registrar::set_rules`, whenever they changed.
+/// let rules = Rules::new(vec![], approvals(&store).await?, Reenroll::Token);
+/// # let (now, from) = (UnixTime::from_secs(1_780_272_000), ClientAddr::new("192.0.2.7".parse()?));
+/// let request = Request { hostname: "web1.example.com".parse()?, from, takeover: Takeover::No };
+/// assert!(matches!(decide(&request, &Facts::stranger(), &rules, now).verdict, Verdict::Admit(_)));
+/// # Ok(()) })
+/// # }
+/// ```
+///
 /// # Errors
 /// When the store cannot answer or a record cannot be read.
 pub async fn approvals<S: Store + ?Sized>(store: &S) -> Result<Vec<(ApprovedRecord, Revision)>, OperateError> {
@@ -32,6 +52,24 @@ pub async fn approvals<S: Store + ?Sized>(store: &S) -> Result<Vec<(ApprovedReco
 }
 
 /// Approves a hostname pattern beforehand. `id` is made of random bytes.
+///
+/// ```
+/// # use vigo_core::{ApprovalId, UnixTime, store::MemoryStore};
+/// use vigo_enroll::operate::{Act, AnyHost, add_approval};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let act = |byte| Act { by: "ada".to_owned(), now: UnixTime::from_secs(1_780_272_000), audit: [byte; 16] };
+/// # let (store, id) = (MemoryStore::new(), ApprovalId::from_random([1; 16]));
+/// let web = "web*.example.com".parse()?;
+/// let added = add_approval(&store, id, web, AnyHost::Unconfirmed, "the new rack", &act(1)).await?;
+/// assert_eq!((added.id, added.created_by.as_str()), (id, "ada"));
+///
+/// let id = ApprovalId::from_random([2; 16]);
+/// let error = add_approval(&store, id, "*".parse()?, AnyHost::Unconfirmed, "", &act(2)).await.unwrap_err();
+/// assert_eq!(error.code(), "any_host");
+/// # Ok(()) })
+/// # }
+/// ```
 ///
 /// # Errors
 /// `AnyHost` for a pattern that takes any host without confirmation, `Invalid` for an unfit note.
@@ -59,6 +97,23 @@ pub async fn add_approval<S: Store + ?Sized>(
 }
 
 /// Takes an approved pattern back. Who enrolled by it stays.
+///
+/// ```
+/// # use vigo_core::{ApprovalId, UnixTime, store::MemoryStore};
+/// use vigo_enroll::operate::{Act, approvals, remove_approval};
+/// # use vigo_enroll::operate::{AnyHost, add_approval};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let act = |byte| Act { by: "ada".to_owned(), now: UnixTime::from_secs(1_780_272_000), audit: [byte; 16] };
+/// # let (store, id) = (MemoryStore::new(), ApprovalId::from_random([1; 16]));
+/// # add_approval(&store, id, "web*.example.com".parse()?, AnyHost::Unconfirmed, "", &act(1)).await?;
+/// let removed = remove_approval(&store, &id, &act(2)).await?;
+/// assert_eq!(removed.pattern.as_str(), "web*.example.com");
+/// assert!(approvals(&store).await?.is_empty());
+/// assert_eq!(remove_approval(&store, &id, &act(3)).await.unwrap_err().code(), "not_found");
+/// # Ok(()) })
+/// # }
+/// ```
 ///
 /// # Errors
 /// `NotFound` where there is none.

@@ -7,6 +7,42 @@ use super::{ATTEMPTS, Act, OperateError, Settled, read};
 /// Takes an envoy out of service for ever: its id and its key never come back. Its name may, as a new envoy, with a token
 /// for exactly that name or after [`allow_reenroll`]. One that is out of service already stays as it is.
 ///
+/// ```
+/// # use vigo_core::record::{CertificateRecord, EnvoyRecord, HostClaim, Record as _};
+/// # use vigo_core::store::{MemoryStore, Store as _, Transaction};
+/// # use vigo_core::{ClientAddr, EnvoyId, IdentitySecret, Pin, Platform, Serial, UnixTime, keyspace};
+/// use vigo_core::record::RevocationCause;
+/// use vigo_enroll::operate::{Act, revoke_envoy};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let act = |byte| Act { by: "ada".to_owned(), now: UnixTime::from_secs(1_780_272_000), audit: [byte; 16] };
+/// # let (store, now) = (MemoryStore::new(), UnixTime::from_secs(1_780_272_000));
+/// # let (id, serial) = (EnvoyId::from_random([1; 16]), Serial::from_random([2; 16]));
+/// # let record = EnvoyRecord {
+/// #     id,
+/// #     hostname: "web3.example.com".parse()?,
+/// #     identity: IdentitySecret::from_seed(&zeroize::Zeroizing::new([3; 32])).public(),
+/// #     address: ClientAddr::new("192.0.2.7".parse()?),
+/// #     reported_ip: None,
+/// #     enrolled_at: now,
+/// #     certificates: vec![CertificateRecord { serial, key_pin: Pin::from([4; 32]), not_after: now }],
+/// #     admitted_by: "trusted:1:*.example.com".to_owned(),
+/// #     platform: Platform::default(),
+/// #     revocation: None,
+/// # };
+/// # let claim = HostClaim { envoy: id, released: None, reenroll_until: None };
+/// # let enrol = Transaction::new().put(keyspace::envoy(&id), record.encode());
+/// # let _ = store.commit(enrol.put(keyspace::host(&record.hostname), claim.encode())).await?;
+/// let revoked = revoke_envoy(&store, &id, "sold", &act(1)).await?.revocation.expect("it was done");
+/// assert_eq!((revoked.cause, revoked.reason.as_str()), (RevocationCause::Operator, "sold"));
+///
+/// // Done once: the first reason stays.
+/// let again = revoke_envoy(&store, &id, "stolen", &act(2)).await?;
+/// assert_eq!(again.revocation, Some(revoked));
+/// # Ok(()) })
+/// # }
+/// ```
+///
 /// # Errors
 /// `NotFound` where there is none or it was deleted, `Invalid` for an unfit reason.
 pub async fn revoke_envoy<S: Store + ?Sized>(
@@ -20,6 +56,41 @@ pub async fn revoke_envoy<S: Store + ?Sized>(
 
 /// Revokes an envoy and hides it: its record stays as the tombstone of its id, key and serials. Its name is no freer than
 /// after [`revoke_envoy`].
+///
+/// ```
+/// # use vigo_core::record::{CertificateRecord, EnvoyRecord, HostClaim, Record as _};
+/// # use vigo_core::store::{MemoryStore, Store as _, Transaction};
+/// # use vigo_core::{ClientAddr, EnvoyId, IdentitySecret, Pin, Platform, Serial, UnixTime, keyspace};
+/// use vigo_enroll::operate::{Act, delete_envoy};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let act = |byte| Act { by: "ada".to_owned(), now: UnixTime::from_secs(1_780_272_000), audit: [byte; 16] };
+/// # let (store, now) = (MemoryStore::new(), UnixTime::from_secs(1_780_272_000));
+/// # let (id, serial) = (EnvoyId::from_random([1; 16]), Serial::from_random([2; 16]));
+/// # let record = EnvoyRecord {
+/// #     id,
+/// #     hostname: "web3.example.com".parse()?,
+/// #     identity: IdentitySecret::from_seed(&zeroize::Zeroizing::new([3; 32])).public(),
+/// #     address: ClientAddr::new("192.0.2.7".parse()?),
+/// #     reported_ip: None,
+/// #     enrolled_at: now,
+/// #     certificates: vec![CertificateRecord { serial, key_pin: Pin::from([4; 32]), not_after: now }],
+/// #     admitted_by: "trusted:1:*.example.com".to_owned(),
+/// #     platform: Platform::default(),
+/// #     revocation: None,
+/// # };
+/// # let claim = HostClaim { envoy: id, released: None, reenroll_until: None };
+/// # let enrol = Transaction::new().put(keyspace::envoy(&id), record.encode());
+/// # let _ = store.commit(enrol.put(keyspace::host(&record.hostname), claim.encode())).await?;
+/// let deleted = delete_envoy(&store, &id, "sold", &act(1)).await?;
+///
+/// // For operators it is gone; the store remembers it, so that neither id nor key comes back.
+/// assert_eq!(delete_envoy(&store, &id, "sold", &act(2)).await.unwrap_err().code(), "not_found");
+/// let kept = store.get(keyspace::envoy(&id).as_bytes()).await?.expect("a tombstone");
+/// assert_eq!(EnvoyRecord::decode(&kept.value)?, deleted);
+/// # Ok(()) })
+/// # }
+/// ```
 ///
 /// # Errors
 /// `NotFound` where there is none or it was deleted already, `Invalid` for an unfit reason.
@@ -84,6 +155,29 @@ fn detail(hostname: &Hostname, reason: &str) -> String {
 }
 
 /// Allows a hostname to be enrolled once more until `until`, replacing the envoy that has it, by any way in.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use vigo_core::record::{HostClaim, Record as _};
+/// # use vigo_core::store::{MemoryStore, Store as _, Transaction};
+/// # use vigo_core::{EnvoyId, Hostname, UnixTime, keyspace};
+/// use vigo_enroll::operate::{Act, allow_reenroll};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let act = |byte| Act { by: "ada".to_owned(), now: UnixTime::from_secs(1_780_272_000), audit: [byte; 16] };
+/// # let (store, now) = (MemoryStore::new(), UnixTime::from_secs(1_780_272_000));
+/// # let host: Hostname = "web3.example.com".parse()?;
+/// # let claim = HostClaim { envoy: EnvoyId::from_random([1; 16]), released: None, reenroll_until: None };
+/// # let _ = store.commit(Transaction::new().put(keyspace::host(&host), claim.encode())).await?;
+/// let until = now.after(Duration::from_secs(3600));
+/// assert_eq!(allow_reenroll(&store, &host, until, &act(1)).await?.reenroll_until, Some(until));
+///
+/// // A name that nobody ever had needs no leave.
+/// let free = "web4.example.com".parse()?;
+/// assert_eq!(allow_reenroll(&store, &free, until, &act(2)).await.unwrap_err().code(), "not_found");
+/// # Ok(()) })
+/// # }
+/// ```
 ///
 /// # Errors
 /// `NotFound` where no envoy ever had that name (it is free), `Invalid` when `until` is over.

@@ -80,6 +80,30 @@ pub struct TokenDice {
 
 /// Makes a token. The text is shown once; the store gets the bcrypt hash of its secret.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use vigo_core::{Pin, UnixTime, store::MemoryStore};
+/// # use vigo_enroll::HashPool;
+/// use vigo_enroll::operate::{Act, TokenDice, TokenRequest, create_token};
+/// use vigo_enroll::token::{Token, TokenKey};
+/// # use zeroize::Zeroizing;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let (store, hashes) = (MemoryStore::new(), HashPool::new(1.try_into()?, 8, 4)?);
+/// # let (key, ca_pin) = (TokenKey::derive(&[1; 32]), Pin::from([2; 32]));
+/// # let now = UnixTime::from_secs(1_780_272_000);
+/// let request = TokenRequest { uses: 3.try_into()?, ..TokenRequest::new("web*.example.com".parse()?) };
+/// // Random bytes, in earnest.
+/// let act = Act { by: "ada".to_owned(), now, audit: [3; 16] };
+/// let dice = TokenDice { id: [4; 16], secret: Zeroizing::new([5; 32]), salt: [6; 16] };
+/// let (text, record) = create_token(&store, &hashes, &key, request, &ca_pin, &act, dice).await?;
+///
+/// assert_eq!(record.expires_at, now.after(Duration::from_secs(3600)));
+/// assert_eq!(Token::parse(text.reveal(), &key)?.id(), record.id);
+/// # Ok(()) })
+/// # }
+/// ```
+///
 /// # Errors
 /// `AnyHost` or `Invalid` for what a token cannot be, `Hash` when the hashing threads are busy.
 pub async fn create_token<S: Store + ?Sized>(
@@ -124,6 +148,28 @@ pub async fn create_token<S: Store + ?Sized>(
 }
 
 /// Revokes a token. One that is revoked already stays as it is.
+///
+/// ```
+/// # use vigo_core::{Pin, TokenId, UnixTime, store::MemoryStore};
+/// # use vigo_enroll::{HashPool, token::TokenKey};
+/// use vigo_enroll::operate::{Act, revoke_token};
+/// # use vigo_enroll::operate::{TokenDice, TokenRequest, create_token};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let act = |byte| Act { by: "ada".to_owned(), now: UnixTime::from_secs(1_780_272_000), audit: [byte; 16] };
+/// # let (store, hashes) = (MemoryStore::new(), HashPool::new(1.try_into()?, 8, 4)?);
+/// # let (key, ca_pin) = (TokenKey::derive(&[1; 32]), Pin::from([2; 32]));
+/// # let request = TokenRequest::new("web*.example.com".parse()?);
+/// # let dice = TokenDice { id: [4; 16], secret: zeroize::Zeroizing::new([5; 32]), salt: [6; 16] };
+/// # let (_, token) = create_token(&store, &hashes, &key, request, &ca_pin, &act(1), dice).await?;
+/// let revoked = revoke_token(&store, &token.id, "sent to the wrong list", &act(2)).await?;
+/// assert_eq!(revoked.revocation.map(|revocation| revocation.by), Some("ada".to_owned()));
+///
+/// let error = revoke_token(&store, &TokenId::from_random([9; 16]), "", &act(3)).await.unwrap_err();
+/// assert_eq!(error.code(), "not_found");
+/// # Ok(()) })
+/// # }
+/// ```
 ///
 /// # Errors
 /// `NotFound` where there is none, `Invalid` for an unfit reason.
