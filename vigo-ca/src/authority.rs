@@ -17,6 +17,26 @@ use crate::{PeerIdentity, Plan, PlanError, PrivateKeyError, Profile, Role, Root,
 const AUTHORITY_VALIDITY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A fleet's certificate authority: one root, and the key that signs, unless it is kept elsewhere.
+///
+/// ```
+/// use vigo_ca::{CaError, CertificateAuthority};
+/// use vigo_core::{Serial, ServerId, UnixTime};
+/// # let now = UnixTime::from_secs(1_780_272_000);
+/// // Random bytes, in earnest.
+/// let server = ServerId::from_random([1; 16]);
+/// let made = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+///
+/// // Kept in two files, it is the same authority after a restart.
+/// let (cert, key) = (made.cert_pem(), made.key_pem().expect("the key is here"));
+/// assert_eq!(CertificateAuthority::load(&cert, Some(&key), &server, now)?.root(), made.root());
+///
+/// // Without its key it signs nothing; another fleet does not take it.
+/// assert!(!CertificateAuthority::load(&cert, None, &server, now)?.can_sign());
+/// let other = ServerId::from_random([9; 16]);
+/// let refused = CertificateAuthority::load(&cert, Some(&key), &other, now);
+/// assert!(matches!(refused, Err(CaError::OtherFleet { .. })));
+/// # Ok::<(), CaError>(())
+/// ```
 pub struct CertificateAuthority {
     root: Root,
     profile: Profile,

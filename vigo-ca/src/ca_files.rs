@@ -9,6 +9,24 @@ use crate::{CaError, CertificateAuthority};
 ///
 /// A CA is made once. Whoever lost a file of it gets an error that says what to do, never a new CA: a fleet that trusts
 /// the old one would be cut off.
+///
+/// ```
+/// use vigo_ca::{CaFiles, CaFilesError};
+/// use vigo_core::{Serial, ServerId, UnixTime};
+/// # let dir = tempfile::tempdir()?;
+/// # let (cert, key) = (dir.path().join("ca.crt"), dir.path().join("ca.key"));
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// let files = CaFiles::new(&cert, Some(key.clone()));
+/// let made = files.create(&server, Serial::from_random([2; 16]), now)?;
+/// assert_eq!(files.load(&server, now)?.root(), made.root());
+///
+/// // A key that got lost is asked for; no new authority takes the old one's place.
+/// std::fs::remove_file(&key)?;
+/// let error = files.load_or_create(&server, Serial::from_random([3; 16]), now).unwrap_err();
+/// assert!(matches!(error, CaFilesError::NoKey { .. }));
+/// assert!(error.to_string().contains("restore the key from a backup"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaFiles {
     cert: PathBuf,

@@ -9,6 +9,19 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::AlgorithmIdentifier;
 
 /// A certificate request whose sender was shown to hold the key. Of all that it asked for, only the key was kept.
+///
+/// ```
+/// use vigo_ca::{ClientRequest, CsrError, VerifiedCsr};
+/// let request = ClientRequest::generate()?;
+/// let csr = VerifiedCsr::from_der(request.csr())?;
+/// assert!(csr.key_pin().to_string().starts_with("sha256:"));
+///
+/// // The last bytes are the signature's: with another there, nobody was shown to hold the key.
+/// let mut forged = request.csr().to_vec();
+/// *forged.last_mut().unwrap() ^= 1;
+/// assert_eq!(VerifiedCsr::from_der(&forged), Err(CsrError::BadSignature));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedCsr(RequestKey);
 

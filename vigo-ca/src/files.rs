@@ -75,6 +75,22 @@ impl FileError {
 
 /// Reads a text that nobody but its owner may have read or changed.
 ///
+/// ```
+/// use vigo_ca::files::{read_private, write_new_private};
+/// # let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("ca.key");
+/// write_new_private(&path, b"secret")?;
+/// assert_eq!(read_private(&path)?.as_str(), "secret");
+/// # #[cfg(unix)] {
+/// # use std::fs::{Permissions, set_permissions};
+/// # use std::os::unix::fs::PermissionsExt as _;
+/// set_permissions(&path, Permissions::from_mode(0o640))?;
+/// let error = read_private(&path).unwrap_err();
+/// assert!(error.to_string().ends_with(&format!("run `chmod 600 {}`", path.display())));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// `LooseMode` when group or others have any access, `Absent`, `WrongKind`, `NotText`, `Io`.
 pub fn read_private(path: &Path) -> Result<Zeroizing<String>, FileError> {
@@ -82,6 +98,23 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, FileError> {
 }
 
 /// Reads a text that anyone may read, but nobody except its owner may have changed: a certificate.
+///
+/// ```
+/// use vigo_ca::files::read_public;
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("ca.crt");
+/// # std::fs::write(&path, "a certificate")?;
+/// # #[cfg(unix)] {
+/// # use std::fs::{Permissions, set_permissions};
+/// # use std::os::unix::fs::PermissionsExt as _;
+/// set_permissions(&path, Permissions::from_mode(0o644))?;
+/// assert_eq!(read_public(&path)?.as_str(), "a certificate");
+/// // Whoever may write to it could put another there.
+/// set_permissions(&path, Permissions::from_mode(0o664))?;
+/// assert!(read_public(&path).is_err());
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// `LooseMode` when group or others may write, else as [`read_private`].
@@ -117,6 +150,16 @@ fn read(path: &Path, refused: u32) -> Result<Zeroizing<String>, FileError> {
 
 /// Makes a file of mode 0600 that must not be there yet; it appears complete and synced, or not at all.
 ///
+/// ```
+/// use vigo_ca::files::{FileError, read_private, write_new_private};
+/// # let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("ca.key");
+/// write_new_private(&path, b"the first")?;
+/// assert!(matches!(write_new_private(&path, b"the second"), Err(FileError::Present { .. })));
+/// assert_eq!(read_private(&path)?.as_str(), "the first");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// `Present` when it is there, whatever it holds; `Io`.
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
@@ -124,6 +167,17 @@ pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 }
 
 /// Replaces a file, or makes it, mode 0600; it has its old content or all of the new one, whenever the machine stops.
+///
+/// ```
+/// use vigo_ca::files::{read_private, replace_private};
+/// # let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("server.crt");
+/// replace_private(&path, b"last year's")?;
+/// replace_private(&path, b"this year's")?;
+/// assert_eq!(read_private(&path)?.as_str(), "this year's");
+/// assert_eq!(std::fs::read_dir(dir.path())?.count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// `Io`; then the old content is untouched.
@@ -152,6 +206,18 @@ fn write(
 }
 
 /// Makes a directory of mode 0700 with what is above it, or accepts one that others cannot write to.
+///
+/// ```
+/// use vigo_ca::files::{FileError, create_private_dir, write_new_private};
+/// # let dir = tempfile::tempdir()?;
+/// let folder = dir.path().join("etc/vigo");
+/// create_private_dir(&folder)?;
+/// create_private_dir(&folder)?; // there, and well kept
+/// let file = folder.join("ca.key");
+/// write_new_private(&file, b"secret")?;
+/// assert!(matches!(create_private_dir(&file), Err(FileError::WrongKind { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// `LooseMode` when group or others may write to it: they could put their own keys in place. `WrongKind`, `Io`.

@@ -20,6 +20,22 @@ const LEAF_VALIDITY: Duration = Duration::from_secs(397 * 24 * 3600);
 /// A server's certificate with its key, and the chain that it sends: the certificate, then the root.
 ///
 /// The root is sent so that a first contact can compare it with a pin and keep it.
+///
+/// ```
+/// use vigo_ca::{CertificateAuthority, ServerLeaf, SubjectName};
+/// use vigo_core::{Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// let names: [SubjectName; 1] = ["vigo.example.com".parse()?];
+/// let leaf = authority.issue_leaf(&names, None, Serial::from_random([3; 16]), now)?;
+/// assert!(!leaf.needs_renewal(&names, now));
+/// assert!(leaf.needs_renewal(&["vigo.example.net".parse()?], now));
+///
+/// let loaded = ServerLeaf::load(&leaf.cert_pem(), &leaf.key_pem())?;
+/// assert_eq!((loaded.pin(), loaded.names()), (leaf.pin(), &names[..]));
+/// assert!(loaded.is_issued_by(&authority));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ServerLeaf {
     chain: Vec<CertificateDer<'static>>,
     key: P256Key,

@@ -8,6 +8,25 @@ use crate::files::{self, FileError};
 use crate::{CertificateAuthority, LeafError, ServerLeaf, SubjectName};
 
 /// Where a server's certificate and key are kept. The key is made once and kept; certificates come and go.
+///
+/// ```
+/// use vigo_ca::{CertificateAuthority, LeafFiles, SubjectName};
+/// use vigo_core::{Serial, ServerId, UnixTime};
+/// # use std::time::Duration;
+/// # let dir = tempfile::tempdir()?;
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// let files = LeafFiles::new(dir.path().join("server.crt"), dir.path().join("server.key"));
+/// let names: Vec<SubjectName> = vec!["vigo.example.com".parse()?, "192.0.2.1".parse()?];
+/// let leaf = files.load_or_issue(&authority, &names, Serial::from_random([3; 16]), now)?;
+///
+/// // A year later it is another certificate for the same key, so its pin is what it was.
+/// let later = now.after(Duration::from_secs(365 * 24 * 3600));
+/// let renewed = files.load_or_issue(&authority, &names, Serial::from_random([4; 16]), later)?;
+/// assert!(renewed.not_after() > leaf.not_after());
+/// assert_eq!(renewed.pin(), leaf.pin());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafFiles {
     cert: PathBuf,

@@ -10,6 +10,25 @@ use crate::root::validity;
 ///
 /// A certificate is only read here. That our authority signed it, and that the peer holds its key, is shown by the TLS
 /// handshake; who reads certificates from elsewhere has shown nothing yet.
+///
+/// ```
+/// use vigo_ca::{CertificateAuthority, ClientRequest, PeerError, PeerIdentity, VerifiedCsr};
+/// use vigo_core::{Admission, ClientAddr, EnvoyId, IdentitySecret, Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let identity = IdentitySecret::from_seed(&zeroize::Zeroizing::new([3; 32])).public();
+/// # let from = ClientAddr::new("192.0.2.7".parse()?);
+/// # let grant = Admission::assertion(EnvoyId::from_random([2; 16]), "web3.example.com".parse()?, identity, from);
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([4; 16]), now)?;
+/// # let csr = VerifiedCsr::from_der(ClientRequest::generate()?.csr())?;
+/// let issued = authority.sign(&csr, grant, Serial::from_random([5; 16]), now)?;
+/// let peer = PeerIdentity::from_certificate(&issued.der)?;
+/// assert_eq!((peer.server, peer.envoy), (server, EnvoyId::from_random([2; 16])));
+/// assert_eq!(peer.identity_digest, PeerIdentity::digest_of(&identity));
+///
+/// // The authority's own certificate names no envoy.
+/// assert_eq!(PeerIdentity::from_certificate(&authority.root().der), Err(PeerError::Purpose));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerIdentity {
     /// The fleet.

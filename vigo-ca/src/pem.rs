@@ -24,6 +24,21 @@ pub enum PemError {
 
 /// Every certificate of the text, in its order; other sections are passed over.
 ///
+/// ```
+/// use vigo_ca::pem::{PemError, certificates};
+/// # use vigo_ca::CertificateAuthority;
+/// # use vigo_core::{Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// let (cert, key) = (authority.cert_pem(), authority.key_pem().expect("the key is here"));
+/// // As some tools write them: all in one file.
+/// let found = certificates(&format!("{}{cert}{cert}", *key))?;
+/// assert_eq!(found.len(), 2);
+/// assert_eq!(found[0].as_ref(), authority.root().der);
+/// assert_eq!(certificates(&key), Err(PemError::NoCertificate));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// `Broken`, or `NoCertificate` when there is none.
 pub fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
@@ -33,6 +48,15 @@ pub fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, PemError
 }
 
 /// The one private key of the text: PKCS#8, SEC 1 or PKCS#1; other sections are passed over.
+///
+/// ```
+/// use vigo_ca::{ClientRequest, pem::{PemError, private_key}};
+/// let key = ClientRequest::generate()?.key_pem();
+/// assert!(private_key(&key).is_ok());
+/// assert_eq!(private_key(&format!("{}{}", *key, *key)).unwrap_err(), PemError::ManyKeys);
+/// assert_eq!(private_key("").unwrap_err(), PemError::NoKey);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// `Broken`, `NoKey`, or `ManyKeys`.
@@ -53,6 +77,19 @@ pub fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, PemError> {
 }
 
 /// A certificate as PEM.
+///
+/// ```
+/// use vigo_ca::pem::{certificates, encode_certificate};
+/// # use vigo_ca::CertificateAuthority;
+/// # use vigo_core::{Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// let der = &authority.root().der;
+/// let text = encode_certificate(der);
+/// assert!(text.starts_with("-----BEGIN CERTIFICATE-----\n"));
+/// assert_eq!(certificates(&text)?[0].as_ref(), der);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn encode_certificate(der: &[u8]) -> String {
     encode("CERTIFICATE", der).to_string()

@@ -17,6 +17,27 @@ pub(crate) const BACKDATED: Duration = Duration::from_secs(5 * 60);
 /// Exactly what will be signed: nothing is in a certificate that is not in its plan.
 ///
 /// A plan can be logged, shown and compared. Every certificate of this crate is made from one.
+///
+/// ```
+/// use vigo_ca::{CertificateAuthority, ClientRequest, PeerIdentity, Role, VerifiedCsr};
+/// # use vigo_core::{Admission, ClientAddr, EnvoyId, IdentitySecret, Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let identity = IdentitySecret::from_seed(&zeroize::Zeroizing::new([3; 32])).public();
+/// # let from = ClientAddr::new("192.0.2.7".parse()?);
+/// # let grant = Admission::assertion(EnvoyId::from_random([2; 16]), "web3.example.com".parse()?, identity, from);
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([4; 16]), now)?;
+/// # let csr = VerifiedCsr::from_der(ClientRequest::generate()?.csr())?;
+/// let serial = Serial::from_random([5; 16]);
+/// let plan = authority.profile().plan(&csr, &grant, serial, now);
+/// assert!(matches!(&plan.role, Role::Envoy { uri } if uri.starts_with("vigo://")));
+/// println!("about to sign: {plan}");
+///
+/// // What was planned is what is signed.
+/// let issued = authority.sign(&csr, grant, serial, now)?;
+/// let peer = PeerIdentity::from_certificate(&issued.der)?;
+/// assert_eq!((peer.serial, peer.key_pin, peer.not_after), (plan.serial, plan.key_pin, plan.not_after));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {

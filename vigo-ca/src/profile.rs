@@ -6,6 +6,25 @@ use crate::plan::BACKDATED;
 use crate::{Plan, Role, VerifiedCsr, peer};
 
 /// What the certificates of a fleet's envoys have in common.
+///
+/// ```
+/// use std::time::Duration;
+/// use vigo_ca::{CertificateAuthority, ClientRequest, VerifiedCsr};
+/// # use vigo_core::{Admission, ClientAddr, EnvoyId, IdentitySecret, Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let identity = IdentitySecret::from_seed(&zeroize::Zeroizing::new([3; 32])).public();
+/// # let from = ClientAddr::new("192.0.2.7".parse()?);
+/// # let grant = Admission::assertion(EnvoyId::from_random([2; 16]), "web3.example.com".parse()?, identity, from);
+/// # let csr = VerifiedCsr::from_der(ClientRequest::generate()?.csr())?;
+/// let (day, year) = (Duration::from_secs(24 * 3600), Duration::from_secs(365 * 24 * 3600));
+/// let authority = CertificateAuthority::create(&server, Serial::from_random([4; 16]), now)?.with_validity(30 * day);
+/// let ends = |at| authority.profile().plan(&csr, &grant, Serial::from_random([5; 16]), at).not_after;
+/// assert_eq!(ends(now), now.after(30 * day));
+///
+/// // Never longer than the authority, which was made for ten years.
+/// assert_eq!(ends(now.after(10 * year - day)), authority.root().not_after);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     pub(crate) server: ServerId,

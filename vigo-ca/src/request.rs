@@ -5,6 +5,17 @@ use crate::PrivateKeyError;
 use crate::key::P256Key;
 
 /// What an envoy sends to get a certificate, and the key that it keeps: a new one for every certificate.
+///
+/// ```
+/// use vigo_ca::{ClientRequest, VerifiedCsr};
+/// let request = ClientRequest::generate()?;
+/// // An agent keeps the key until it has the certificate, so that it can ask for the same one again.
+/// let again = ClientRequest::from_key_pem(&request.key_pem())?;
+/// let pin = |request: &ClientRequest| VerifiedCsr::from_der(request.csr()).map(|csr| csr.key_pin());
+/// assert_eq!(pin(&again)?, pin(&request)?);
+/// assert_ne!(pin(&ClientRequest::generate()?)?, pin(&request)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ClientRequest {
     csr: Vec<u8>,
     key: P256Key,

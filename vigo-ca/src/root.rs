@@ -6,6 +6,20 @@ use x509_parser::prelude::FromDer as _;
 /// A CA certificate that others may be checked against: self-signed, CA:TRUE, allowed to sign certificates.
 ///
 /// It says nothing of whether this is the *right* CA: that is what its pin is for.
+///
+/// ```
+/// use vigo_ca::{CertificateAuthority, Root, RootError};
+/// # use vigo_core::{Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// # let leaf = authority.issue_leaf(&["vigo.example.com".parse()?], None, Serial::from_random([3; 16]), now)?;
+/// // What an agent kept of its first contact.
+/// let root = Root::from_der(&authority.root().der)?;
+/// assert_eq!((root.pin, root.server), (authority.root().pin, Some(server)));
+/// // A server's certificate is none.
+/// assert_eq!(Root::from_der(&leaf.chain()[0]), Err(RootError::NotCa));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     /// DER.

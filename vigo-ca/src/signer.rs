@@ -17,6 +17,30 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// - Signed is what [`sign`](Self::sign) was given and nothing else. It is not trusted in that: no certificate leaves the
 ///   authority whose signature does not fit its root. A wrong one costs a refused enrolment, never a bad certificate.
 /// - It answers soon: it is called in the midst of a registration, on the thread that runs it, and holds that up.
+///
+/// ```
+/// use std::{error::Error, sync::Arc};
+/// use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+/// use vigo_ca::{CaSigner, CertificateAuthority};
+/// use vigo_core::{Serial, ServerId, UnixTime};
+/// /// Stands for a driver: in earnest the key is nowhere in this process.
+/// struct Hsm(KeyPair);
+///
+/// impl CaSigner for Hsm {
+///     fn public_key(&self) -> [u8; 65] {
+///         self.0.der_bytes().try_into().expect("a P-256 key")
+///     }
+///     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+///         Ok(self.0.sign(message)?)
+///     }
+/// }
+/// let hsm = Arc::new(Hsm(KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?));
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// let made = CertificateAuthority::create_with_signer(hsm.clone(), &server, Serial::from_random([2; 16]), now)?;
+/// let authority = CertificateAuthority::load_with_signer(&made.cert_pem(), hsm, &server, now)?;
+/// assert!(authority.can_sign() && authority.key_pem().is_none());
+/// # Ok::<(), Box<dyn Error>>(())
+/// ```
 pub trait CaSigner: Send + Sync {
     /// The public key: an uncompressed point, `04`, X and Y (SEC 1 §2.3.3; what PKCS#11 calls `CKA_EC_POINT`, without the
     /// OCTET STRING around it). Asked for once.
