@@ -15,6 +15,56 @@ pub enum TrustedBy {
 }
 
 /// The server of a first contact, after it was verified.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use rustls::{ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, SideData};
+/// use vigo_ca::tls::{FirstContact, TrustedBy, web_server_config};
+/// # use vigo_ca::CertificateAuthority;
+/// # use vigo_core::{Serial, ServerId, UnixTime};
+/// # fn pass<A: SideData, B: SideData>(
+/// #     from: &mut ConnectionCommon<A>,
+/// #     to: &mut ConnectionCommon<B>,
+/// # ) -> Result<(), rustls::Error> {
+/// #     let mut bytes = Vec::new();
+/// #     while from.wants_write() {
+/// #         from.write_tls(&mut bytes).expect("a vector takes all");
+/// #     }
+/// #     let mut rest = bytes.as_slice();
+/// #     while !rest.is_empty() {
+/// #         to.read_tls(&mut rest).expect("there is some");
+/// #         to.process_new_packets()?;
+/// #     }
+/// #     Ok(())
+/// # }
+/// # /// A handshake in memory: the server's connection after it.
+/// # fn dial(
+/// #     client: ClientConfig,
+/// #     server: ServerConfig,
+/// #     name: &'static str,
+/// # ) -> Result<ServerConnection, rustls::Error> {
+/// #     let mut client = ClientConnection::new(Arc::new(client), name.try_into().expect("a name"))?;
+/// #     let mut server = ServerConnection::new(Arc::new(server))?;
+/// #     while client.is_handshaking() || server.is_handshaking() {
+/// #         pass(&mut client, &mut server)?;
+/// #         pass(&mut server, &mut client)?;
+/// #     }
+/// #     Ok(server)
+/// # }
+/// # let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+/// # let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(since.as_secs()));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// # let leaf = authority.issue_leaf(&["vigo.example.com".parse()?], None, Serial::from_random([3; 16]), now)?;
+/// let first = FirstContact::new(provider.clone(), vec![leaf.pin()]);
+/// dial(first.client_config()?, web_server_config(provider, &leaf)?, "tunnel.example.net")?;
+///
+/// // It has the pinned key. Before more is said, an agent asks for a name that its certificate has.
+/// let contact = first.verified().expect("it proved to hold its key");
+/// assert_eq!((contact.by, contact.name_matches), (TrustedBy::LeafPin, false));
+/// assert_eq!(contact.root_pin, authority.root().pin);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// The root that it presented and that signed its certificate, DER: what an agent keeps.

@@ -7,6 +7,29 @@ use crate::PeerIdentity;
 
 /// Who is refused though their certificates are good: looked at in every handshake, and by servers in every request,
 /// because a connection outlives the handshake. Nothing ever leaves it.
+///
+/// ```
+/// use vigo_ca::{PeerIdentity, tls::DenySet};
+/// # use vigo_ca::{CertificateAuthority, ClientRequest, VerifiedCsr, pem};
+/// # use vigo_core::{Admission, ClientAddr, EnvoyId, IdentitySecret, Serial, ServerId, UnixTime};
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(1_780_272_000));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// # let identity = IdentitySecret::from_seed(&zeroize::Zeroizing::new([4; 32])).public();
+/// # let from = ClientAddr::new("192.0.2.7".parse()?);
+/// # let grant = Admission::assertion(EnvoyId::from_random([5; 16]), "web3.example.com".parse()?, identity, from);
+/// # let request = ClientRequest::generate()?;
+/// # let csr = VerifiedCsr::from_der(request.csr())?;
+/// # let issued = authority.sign(&csr, grant, Serial::from_random([6; 16]), now)?;
+/// # let (cert_pem, key_pem) = (pem::encode_certificate(&issued.der), request.key_pem());
+/// let peer = PeerIdentity::from_certificate(&issued.der)?;
+/// let deny = DenySet::new();
+/// assert!(!deny.denies(&peer));
+/// // Whatever certificate the envoy gets from somewhere.
+/// deny.deny_envoy(peer.envoy);
+/// assert!(deny.denies(&peer));
+/// assert!(deny.denies(&PeerIdentity { serial: Serial::from_random([9; 16]), ..peer }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct DenySet(RwLock<Denied>);
 

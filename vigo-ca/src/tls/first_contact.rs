@@ -25,6 +25,60 @@ const MAX_PENDING: usize = 16;
 /// - No pin at all: a presented CA signed the certificate, and the name or address is right.
 ///
 /// Once one server was verified, a connection to one with another root is refused.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use rustls::{ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, SideData};
+/// use vigo_ca::tls::{ContactError, FirstContact, TrustedBy, web_server_config};
+/// # use vigo_ca::CertificateAuthority;
+/// # use vigo_core::{Pin, Serial, ServerId, UnixTime};
+/// # fn pass<A: SideData, B: SideData>(
+/// #     from: &mut ConnectionCommon<A>,
+/// #     to: &mut ConnectionCommon<B>,
+/// # ) -> Result<(), rustls::Error> {
+/// #     let mut bytes = Vec::new();
+/// #     while from.wants_write() {
+/// #         from.write_tls(&mut bytes).expect("a vector takes all");
+/// #     }
+/// #     let mut rest = bytes.as_slice();
+/// #     while !rest.is_empty() {
+/// #         to.read_tls(&mut rest).expect("there is some");
+/// #         to.process_new_packets()?;
+/// #     }
+/// #     Ok(())
+/// # }
+/// # /// A handshake in memory: the server's connection after it.
+/// # fn dial(
+/// #     client: ClientConfig,
+/// #     server: ServerConfig,
+/// #     name: &'static str,
+/// # ) -> Result<ServerConnection, rustls::Error> {
+/// #     let mut client = ClientConnection::new(Arc::new(client), name.try_into().expect("a name"))?;
+/// #     let mut server = ServerConnection::new(Arc::new(server))?;
+/// #     while client.is_handshaking() || server.is_handshaking() {
+/// #         pass(&mut client, &mut server)?;
+/// #         pass(&mut server, &mut client)?;
+/// #     }
+/// #     Ok(server)
+/// # }
+/// # let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+/// # let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+/// # let (server, now) = (ServerId::from_random([1; 16]), UnixTime::from_secs(since.as_secs()));
+/// # let authority = CertificateAuthority::create(&server, Serial::from_random([2; 16]), now)?;
+/// # let leaf = authority.issue_leaf(&["vigo.example.com".parse()?], None, Serial::from_random([3; 16]), now)?;
+/// let server = web_server_config(provider.clone(), &leaf)?;
+/// // The pin that was in the line that somebody typed.
+/// let first = FirstContact::new(provider.clone(), vec![authority.root().pin]);
+/// assert_eq!(first.verified(), None);
+/// dial(first.client_config()?, server.clone(), "vigo.example.com")?;
+/// let contact = first.verified().expect("it proved to hold its key");
+/// assert_eq!((contact.by, contact.root_der), (TrustedBy::CaPin, authority.root().der.clone()));
+///
+/// let other = FirstContact::new(provider, vec![Pin::from([9; 32])]);
+/// assert!(dial(other.client_config()?, server, "vigo.example.com").is_err());
+/// assert!(matches!(other.failure(), Some(ContactError::PinMismatch { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct FirstContact {
     provider: Arc<CryptoProvider>,
