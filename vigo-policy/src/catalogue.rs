@@ -6,6 +6,26 @@ use crate::Stacks;
 use crate::stacks::Table;
 
 /// Every bundle of a policy, signed once; a look-up costs one match of the name, and no signature.
+///
+/// ```
+/// use vigo_core::{ServerId, ServerSecret};
+/// use vigo_policy::{Catalogue, Stacks};
+/// # let secret = ServerSecret::from_seed(&zeroize::Zeroizing::new([7; 32]));
+/// # let server = ServerId::from_random([9; 16]);
+/// let stacks = Stacks::from_texts([("envoys.vgo", "envoys:\n  - {match: '*.example.com'}\n")])?;
+/// let catalogue = Catalogue::sign(&stacks, &secret, &server)?;
+/// let published = catalogue.bundle_for(&"web1.example.com".parse()?);
+///
+/// // What an agent gets, and checks with the server's public key.
+/// let verified = published.signed.verify(&secret.public(), &server)?;
+/// assert_eq!(verified.bundle.hostcrate.as_deref(), Some("*.example.com"));
+/// assert_eq!(verified.state, published.state);
+///
+/// // After a restart the same files are the same bytes: no envoy is sent them again.
+/// let again = Catalogue::sign(&stacks, &secret, &server)?;
+/// assert_eq!(again.bundle_for(&"web2.example.com".parse()?), published);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Catalogue {
     table: Arc<Table>,

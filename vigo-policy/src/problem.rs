@@ -3,6 +3,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Something to put right in a stacks directory, and how.
+///
+/// ```
+/// use vigo_policy::{Position, Stacks};
+/// let mistakes = Stacks::from_texts([("envoys.vgo", "envoys:\n  - macth: a\n")]).unwrap_err();
+/// let problem = &mistakes.problems()[0];
+/// assert_eq!(problem.file.to_str(), Some("envoys.vgo"));
+/// assert_eq!(problem.position, Some(Position { line: 2, column: 5 }));
+/// // As editors and terminals link it, with the way out below.
+/// let text = problem.to_string();
+/// assert!(text.starts_with("envoys.vgo:2:5: ") && text.ends_with(&format!("\n  fix: {}", problem.help)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Problem {
@@ -37,6 +48,14 @@ impl fmt::Display for Problem {
 }
 
 /// Everything that is wrong with a stacks directory, in the order of files and lines. Never empty.
+///
+/// ```
+/// use vigo_policy::Stacks;
+/// let texts = [("envoys.vgo", "envoys:\n  - {match: a, role: web}\n"), ("roles.vgo", "rolls: {}\n")];
+/// let mistakes = Stacks::from_texts(texts).unwrap_err();
+/// let files: Vec<_> = mistakes.problems().iter().map(|problem| problem.file.display().to_string()).collect();
+/// assert_eq!(files, ["envoys.vgo", "roles.vgo"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackErrors(Vec<Problem>);
 

@@ -11,6 +11,28 @@ use crate::problem::{Problem, Report, StackErrors};
 use crate::resolve::{Resolver, report_unknown, warn_shadowed};
 
 /// A stacks directory, read and resolved: every match block with the bundle that its hosts get.
+///
+/// ```
+/// use vigo_policy::Stacks;
+/// # let dir = tempfile::tempdir()?;
+/// let envoys = "envoys:
+///   - {match: 'web*.example.com', environment: production}
+///   - {match: '*.example.com'}
+/// ";
+/// std::fs::write(dir.path().join("envoys.vgo"), envoys)?;
+/// std::fs::write(dir.path().join("environments.vgo"), "environments: {production: {}}\n")?;
+/// let stacks = Stacks::load(dir.path())?;
+///
+/// // The first block that takes a name has it.
+/// let block = stacks.hostcrate(&"web1.example.com".parse()?).expect("both take it");
+/// assert_eq!((block.name.as_str(), block.bundle.environment.as_str()), ("web*.example.com", "production"));
+/// assert!(stacks.hostcrate(&"web1.example.net".parse()?).is_none());
+///
+/// // The other way round, the second could never match: no mistake, but hardly meant.
+/// let blocks = "envoys:\n  - {match: '*.example.com'}\n  - {match: 'web*.example.com'}\n";
+/// assert_eq!(Stacks::from_texts([("envoys.vgo", blocks)])?.warnings().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stacks {
     hostcrates: Vec<Hostcrate>,
