@@ -1,4 +1,5 @@
-//! The public surface of the library crates, as text in `tests/public-api/`: a change of it is seen in review.
+//! The public surface of the library crates, as text in `tests/public-api/`: a change of it is seen in review. And the
+//! examples in its documentation: what a newcomer begins with has one.
 //!
 //! `VIGO_UPDATE=1 cargo nextest run -p vigo-tests --test public_api` writes the texts anew.
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use public_api::Builder;
+use serde_json::Value;
 
 const CRATES: [&str; 4] = ["vigo-core", "vigo-enroll", "vigo-ca", "vigo-policy"];
 
@@ -33,6 +35,33 @@ const FOREIGN: [(&str, &str); 15] = [
     ("i32", "feature `grpc`: the numbers of the schema's enumerations"),
 ];
 
+/// What a newcomer begins with. Each has an example, on itself or on one of its methods; `cargo test --doc` runs them.
+const ENTRY_POINTS: [(&str, &str); 4] = [
+    (
+        "vigo-core",
+        "Hostname HostPattern PatternSet ClientAddr Cidr CidrSet EnvoyId Pin TokenText IdentityKey IdentitySecret \
+         ServerSecret Registration SignedRegistration CheckIn Reply Bundle SignedBundle ChallengeKey Session \
+         Admission Issuer audit::verify keyspace record::Record store::Store store::Transaction store::scan_all \
+         store::conformance store::MemoryStore store::RedbStore",
+    ),
+    (
+        "vigo-enroll",
+        "Registrar RegistrarParts AdmissionHook HashPool Limiter Limits Reason Refusal decide rules::Rules \
+         token::Token token::TokenKey token::TokenSecret operate::create_token operate::revoke_token \
+         operate::add_approval operate::approvals operate::remove_approval operate::allow_reenroll \
+         operate::revoke_envoy operate::delete_envoy script::ScriptValues script::bootstrap script::one_liner",
+    ),
+    (
+        "vigo-ca",
+        "CertificateAuthority CaFiles CaSigner LeafFiles ServerLeaf Root SubjectName VerifiedCsr Profile Plan \
+         PeerIdentity ClientRequest files::read_private files::read_public files::write_new_private \
+         files::replace_private files::create_private_dir pem::certificates pem::private_key pem::encode_certificate \
+         tls::client_config tls::ClientIdentity tls::grpc_server_config tls::web_server_config \
+         tls::public_server_config tls::FirstContact tls::Contact tls::DenySet",
+    ),
+    ("vigo-policy", "Stacks Catalogue Problem StackErrors"),
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -53,11 +82,15 @@ fn document(into: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn surface(name: &str) -> Vec<String> {
+/// Where [`document`] put a crate's documentation.
+fn json(name: &str) -> PathBuf {
     // target/debug/deps/public_api-0123 → target
     let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-    let json = target.join("doc").join(format!("{}.json", name.replace('-', "_")));
-    let api = Builder::from_rustdoc_json(json)
+    target.join("doc").join(format!("{}.json", name.replace('-', "_")))
+}
+
+fn surface(name: &str) -> Vec<String> {
+    let api = Builder::from_rustdoc_json(json(name))
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(true)
@@ -66,10 +99,16 @@ fn surface(name: &str) -> Vec<String> {
     api.items().map(ToString::to_string).collect()
 }
 
+/// One test, because the documentation is made once.
 #[test]
-fn the_public_surface_is_what_was_reviewed() {
+fn the_public_surface_is_what_was_reviewed_and_has_its_examples() {
     let folder = tempfile::tempdir().unwrap();
     document(folder.path());
+    the_public_surface_is_what_was_reviewed();
+    entry_points_have_examples();
+}
+
+fn the_public_surface_is_what_was_reviewed() {
     let update = update();
     let (mut changed, mut strange, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
     for name in CRATES {
@@ -98,6 +137,64 @@ fn the_public_surface_is_what_was_reviewed() {
     assert!(strange.is_empty(), "{}", strange.join("\n"));
     assert_eq!(used, FOREIGN.iter().map(|(name, _)| *name).collect(), "each of the list stands there");
     assert!(changed.is_empty(), "VIGO_UPDATE=1 writes it anew; review the change:\n{}", changed.join("\n"));
+}
+
+fn entry_points_have_examples() {
+    let mut lacking = Vec::new();
+    for (name, paths) in ENTRY_POINTS {
+        let documentation = Documentation::of(name);
+        for path in paths.split_whitespace() {
+            match documentation.item(path) {
+                Some(item) if documentation.has_example(item) => {}
+                Some(_) => lacking.push(format!("{name}: `{path}` has no example")),
+                None => lacking.push(format!("{name}: there is no `{path}`")),
+            }
+        }
+    }
+    assert!(lacking.is_empty(), "{}", lacking.join("\n"));
+}
+
+/// A crate's documentation, as rustdoc writes it: items by id, each naming those in it by their ids.
+struct Documentation(Value);
+
+impl Documentation {
+    fn of(name: &str) -> Self {
+        Self(serde_json::from_slice(&std::fs::read(json(name)).unwrap()).unwrap())
+    }
+
+    fn by_id(&self, id: &Value) -> &Value {
+        &self.0["index"][id.to_string()]
+    }
+
+    fn by_ids<'a>(&'a self, ids: &'a Value) -> impl Iterator<Item = &'a Value> {
+        ids.as_array().into_iter().flatten().map(|id| self.by_id(id))
+    }
+
+    /// The item that others name by this path: re-exports are followed.
+    fn item(&self, path: &str) -> Option<&Value> {
+        path.split("::").try_fold(self.by_id(&self.0["root"]), |module, part| {
+            self.by_ids(&module["inner"]["module"]["items"]).find_map(|item| match &item["inner"]["use"] {
+                Value::Null => (item["name"] == part).then_some(item),
+                reexport => (reexport["name"] == part).then(|| self.by_id(&reexport["id"])),
+            })
+        })
+    }
+
+    /// Whether there is one on the item, on a method of its own, or, for a trait, on something in it.
+    fn has_example(&self, item: &Value) -> bool {
+        let inner = &item["inner"];
+        let impls = ["struct", "enum"].into_iter().flat_map(|kind| self.by_ids(&inner[kind]["impls"]));
+        let own = impls.map(|block| &block["inner"]["impl"]).filter(|block| block["trait"].is_null());
+        let methods = own.flat_map(|block| self.by_ids(&block["items"]));
+        let mut all = std::iter::once(item).chain(methods).chain(self.by_ids(&inner["trait"]["items"]));
+        all.any(|item| shows_code(item["docs"].as_str().unwrap_or_default()))
+    }
+}
+
+/// Whether a text has a block of code that is compiled and run.
+fn shows_code(docs: &str) -> bool {
+    let fences = docs.lines().map(str::trim).filter(|line| line.starts_with("```"));
+    fences.step_by(2).any(|opening| matches!(opening, "```" | "```rust"))
 }
 
 /// The crates that the paths of one item begin in.
