@@ -25,7 +25,7 @@ pub struct Act {
     pub by: String,
     /// When.
     pub now: UnixTime,
-    /// 16 random bytes, drawn anew for every act.
+    /// 16 random bytes, drawn anew for every act: one that was used before is refused as if somebody else were faster.
     pub audit: [u8; 16],
 }
 

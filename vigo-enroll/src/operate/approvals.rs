@@ -51,7 +51,8 @@ pub async fn approvals<S: Store + ?Sized>(store: &S) -> Result<Vec<(ApprovedReco
     page.entries.iter().map(|entry| Ok((ApprovedRecord::decode(&entry.value)?, entry.revision))).collect()
 }
 
-/// Approves a hostname pattern beforehand. `id` is made of random bytes.
+/// Approves a hostname pattern beforehand. `id` is made of random bytes. A registrar knows of it once it was given the
+/// rules anew, with [`approvals`] and [`Registrar::set_rules`](crate::Registrar::set_rules).
 ///
 /// ```
 /// # use vigo_core::{ApprovalId, UnixTime, store::MemoryStore};
