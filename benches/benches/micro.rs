@@ -13,7 +13,7 @@ use vigo_core::{
 };
 use vigo_enroll::rules::{Reenroll, Rules, TrustedRule};
 use vigo_enroll::token::{Token, TokenKey};
-use vigo_enroll::{Facts, Request, decide};
+use vigo_enroll::{Facts, Request, decide, verdict};
 use zeroize::Zeroizing;
 
 /// How many rules a fleet may have.
@@ -105,6 +105,9 @@ fn decisions(c: &mut Criterion) {
             takeover: Takeover::No,
         };
         let now = UnixTime::from_secs(1_780_272_000);
+        group.bench_with_input(BenchmarkId::new("the verdict", size), &size, |b, _| {
+            b.iter(|| verdict(black_box(&request), &Facts::stranger(), &rules, now));
+        });
         // With the trace of every rule, as `enroll explain` shows it: that grows with them.
         if size == SIZES[0] {
             group.bench_with_input(BenchmarkId::new("with its trace", size), &size, |b, _| {

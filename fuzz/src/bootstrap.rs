@@ -5,7 +5,7 @@
 
 use axum::extract::Query;
 use serde::Deserialize;
-use vigo_core::Pin;
+use vigo_core::{Pin, TokenText};
 use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, bootstrap, one_liner};
 
 use crate::Seed;
@@ -51,7 +51,7 @@ fn script(values: &ScriptValues) {
 
 fn one_line(values: &ScriptValues, token: &str, local: bool) {
     let without = one_liner(values, &OneLiner { token: None, local });
-    let with = one_liner(values, &OneLiner { token: Some(token), local });
+    let with = one_liner(values, &OneLiner { token: Some(&TokenText::new(token.to_owned())), local });
     let added = with.strip_prefix(&without).expect("a token is added at the end");
     match added.strip_prefix(" --token ") {
         Some(shown) => {

@@ -4,7 +4,9 @@ use std::fmt;
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, DecodePublicKey as _, EncodePrivateKey, EncodePublicKey as _, KeypairBytes,
+};
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
@@ -46,8 +48,8 @@ pub enum KeyError {
     /// With a component of small order: two encodings could stand for one holder.
     #[error("a key outside the prime-order group")]
     Torsion,
-    /// A private key's PEM could not be read.
-    #[error("not an Ed25519 private key in PKCS#8 PEM")]
+    /// A key's PEM could not be read.
+    #[error("not an Ed25519 key in PEM (PKCS#8, or SPKI for a public one)")]
     Pem,
 }
 
@@ -77,22 +79,6 @@ macro_rules! key_pair {
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; 32] {
                 self.0.as_bytes()
-            }
-
-            /// Checks a frame's signature over the bytes as they were received, strictly (cofactorless, canonical).
-            ///
-            /// # Errors
-            /// `BadSignature` when it is not this key's over exactly this label, audience, method and body.
-            pub(crate) fn verify(
-                &self,
-                label: Label,
-                audience: Audience,
-                body: &[u8],
-                signature: &Signature,
-            ) -> Result<(), FrameError> {
-                let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
-                let bytes = signed_bytes(label, audience, body)?;
-                self.0.verify_strict(&bytes, &signature).map_err(|_| FrameError::BadSignature)
             }
         }
 
@@ -134,13 +120,15 @@ macro_rules! key_pair {
                 SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| KeyError::Pem)
             }
 
-            /// PKCS#8 PEM, for a file that only its owner may read.
+            /// PKCS#8 PEM, for a file that only its owner may read. Without the public half, which makes it version 2 of
+            /// the format (RFC 5958): OpenSSL 3.0 does not read that.
             ///
             /// # Panics
             /// Never: an Ed25519 key always has an encoding.
             #[must_use]
             pub fn to_pem(&self) -> Zeroizing<String> {
-                self.0.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key always has a PKCS#8 encoding")
+                let pair = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
+                pair.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key always has a PKCS#8 encoding")
             }
 
             /// The public half.
@@ -148,15 +136,40 @@ macro_rules! key_pair {
             pub fn public(&self) -> $public {
                 $public(self.0.verifying_key())
             }
-
-            pub(crate) fn sign(&self, label: Label, audience: Audience, body: &[u8]) -> Result<Signature, FrameError> {
-                Ok(Signature(self.0.sign(&signed_bytes(label, audience, body)?).to_bytes()))
-            }
         }
 
         impl fmt::Debug for $secret {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, concat!(stringify!($secret), "(of {})"), self.public())
+            }
+        }
+    };
+}
+
+/// Signs and verifies frames.
+macro_rules! signs_frames {
+    ($public:ident, $secret:ident) => {
+        impl $public {
+            /// Checks a frame's signature over the bytes as they were received, strictly (cofactorless, canonical).
+            ///
+            /// # Errors
+            /// `BadSignature` when it is not this key's over exactly this label, audience, method and body.
+            pub(crate) fn verify(
+                &self,
+                label: Label,
+                audience: Audience,
+                body: &[u8],
+                signature: &Signature,
+            ) -> Result<(), FrameError> {
+                let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
+                let bytes = signed_bytes(label, audience, body)?;
+                self.0.verify_strict(&bytes, &signature).map_err(|_| FrameError::BadSignature)
+            }
+        }
+
+        impl $secret {
+            pub(crate) fn sign(&self, label: Label, audience: Audience, body: &[u8]) -> Result<Signature, FrameError> {
+                Ok(Signature(self.0.sign(&signed_bytes(label, audience, body)?).to_bytes()))
             }
         }
     };
@@ -206,6 +219,45 @@ key_pair!(
     /// ```
     ServerSecret
 );
+key_pair!(
+    /// Verifies builds of the agent: compiled into it, so that no server and no network can change it.
+    AgentSigningKey,
+    /// Signs builds of the agent. It belongs where they are built, never on a server. Wiped when dropped.
+    AgentSigningSecret
+);
+signs_frames!(IdentityKey, IdentitySecret);
+signs_frames!(ServerKey, ServerSecret);
+
+impl AgentSigningKey {
+    /// Whether this key signed exactly this text.
+    pub(crate) fn has_signed(&self, text: &[u8], signature: &Signature) -> bool {
+        self.0.verify_strict(text, &ed25519_dalek::Signature::from_bytes(signature.as_bytes())).is_ok()
+    }
+
+    /// Reads SubjectPublicKeyInfo PEM (RFC 8410).
+    ///
+    /// # Errors
+    /// `Pem` for anything else; what is wrong with the key.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let key = VerifyingKey::from_public_key_pem(pem).map_err(|_| KeyError::Pem)?;
+        checked(key.as_bytes()).map(Self)
+    }
+
+    /// SubjectPublicKeyInfo PEM (RFC 8410), as `openssl pkeyutl -pubin` reads it.
+    ///
+    /// # Panics
+    /// Never: an Ed25519 key always has an encoding.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        self.0.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key always has an SPKI encoding")
+    }
+}
+
+impl AgentSigningSecret {
+    pub(crate) fn sign_text(&self, text: &[u8]) -> Signature {
+        Signature(self.0.sign(text).to_bytes())
+    }
+}
 
 #[cfg(test)]
 mod tests {

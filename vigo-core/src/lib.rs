@@ -5,6 +5,7 @@ mod cidr_set;
 mod hostname;
 mod id;
 mod key;
+mod manifest;
 mod pattern;
 mod pattern_set;
 mod pin;
@@ -47,7 +48,10 @@ pub use cidr_set::CidrSet;
 pub use frame::{Audience, FrameError};
 pub use hostname::{Hostname, HostnameError};
 pub use id::{ApprovalId, EnvoyId, Epoch, IdError, RequestId, Sequence, Serial, ServerId, TokenId};
-pub use key::{IdentityKey, IdentitySecret, KeyError, ServerKey, ServerSecret, Signature};
+pub use key::{
+    AgentSigningKey, AgentSigningSecret, IdentityKey, IdentitySecret, KeyError, ServerKey, ServerSecret, Signature,
+};
+pub use manifest::{AgentManifest, AgentTarget, AgentVersion, ManifestError, SignedManifest, UpdateRefusal};
 pub use pattern::{Breadth, HostPattern, HostPatternError};
 pub use pattern_set::PatternSet;
 pub use pin::{Pin, PinError};

@@ -226,7 +226,7 @@ pub enum WatchError {
     Closed,
 }
 
-/// The changes under a prefix in commit order; the changes of one commit come together and ends with its first error.
+/// The changes under a prefix in commit order; the changes of one commit come together. It ends with its first error.
 pub type Watch = Pin<Box<dyn Stream<Item = Result<Vec<Change>, WatchError>> + Send>>;
 
 /// A page of a scan, and the commit at which it was read.

@@ -47,8 +47,12 @@ pub fn decide(request: &Request, facts: &Facts, rules: &Rules, now: UnixTime) ->
     Decision { verdict, trace: trace.into_outcomes() }
 }
 
-/// The verdict of [`decide`] without its trace.
-pub(crate) fn verdict(request: &Request, facts: &Facts, rules: &Rules, now: UnixTime) -> Result<Grant, Reason> {
+/// The verdict of [`decide`] without its trace: what a look-up among any number of rules costs, where the trace has a line
+/// for each of them.
+///
+/// # Errors
+/// Why not, in full; a stranger is shown the [`Refusal`](crate::Refusal) that is made of it.
+pub fn verdict(request: &Request, facts: &Facts, rules: &Rules, now: UnixTime) -> Result<Grant, Reason> {
     judge(request, facts, rules, now, &mut Trace::Dropped)
 }
 

@@ -20,7 +20,7 @@ pub mod operate;
 mod registrar;
 pub mod script;
 
-pub use decide::decide;
+pub use decide::{decide, verdict};
 pub use decision::{Decision, Grant, Permit, Verdict};
 pub use facts::{Facts, HolderFact, IdentityFact, ProofFact, Request, RequestFact, TokenFact};
 pub use hash_pool::{HashError, HashPool, HashPoolError};

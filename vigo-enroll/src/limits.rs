@@ -102,8 +102,9 @@ impl Default for Limits {
 /// Counts events by address, or by what else there is one of (the generic cell rate algorithm, ITU-T I.371), in memory of
 /// bounded size.
 ///
-/// An address is counted as its [`limit_key`](vigo_core::ClientAddr::limit_key). It is kept only while it has used something up. When too many have, those that are not kept yet share one
-/// allowance, so that a flood from everywhere leaves alone who was here before.
+/// An address is to be counted as its [`limit_key`](vigo_core::ClientAddr::limit_key). It is kept only while it has used
+/// something up. When too many have, those that are not kept yet share one allowance, so that a flood from everywhere
+/// leaves alone who was here before.
 ///
 /// ```
 /// use std::time::Duration;

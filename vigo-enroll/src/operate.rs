@@ -19,7 +19,7 @@ pub use envoys::{allow_reenroll, delete_envoy, revoke_envoy};
 pub use tokens::{TokenDice, TokenRequest, create_token, revoke_token};
 
 /// Who acts, when, and the randomness that makes the audit record's key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Act {
     /// The operator's name, as the audit log shows it behind `operator:`.
     pub by: String,

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use vigo_core::{Hostname, HostnameError, Pin};
+use vigo_core::{Hostname, HostnameError, Pin, TokenText};
 
 /// The script for Linux, before its values are put in. `@NAME@` stands for a value. The braces are here, around all of it.
 const LINUX: &str = concat!(
@@ -205,7 +205,7 @@ fn parse_port(text: &str) -> Option<u16> {
 }
 
 /// The bootstrap script for Linux: POSIX sh, one `{ …; }` block, no newline after its last brace, so that every copy that
-/// was cut short is a syntax error and does nothing (trust.md rule 2).
+/// was cut short is a syntax error and does nothing.
 ///
 /// ```
 /// use vigo_core::Pin;
@@ -239,7 +239,7 @@ pub fn bootstrap(values: &ScriptValues) -> String {
 pub struct OneLiner<'a> {
     /// The token to put into it. A text that could not stand in a shell's line unquoted is no token and is left out:
     /// the line asks for it at the terminal instead.
-    pub token: Option<&'a str>,
+    pub token: Option<&'a TokenText>,
     /// For the server's own host, over 127.0.0.1.
     pub local: bool,
 }
@@ -250,7 +250,7 @@ pub struct OneLiner<'a> {
 /// certificate cannot be verified, so there the HTTPS part keeps its name and gRPC alone takes the loopback.
 ///
 /// ```
-/// use vigo_core::Pin;
+/// use vigo_core::{Pin, TokenText};
 /// use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
 /// # let (ca, leaf) = (Pin::from([1; 32]), Pin::from([2; 32]));
 /// let (server, api) = ("vigo.example.com:1530", "https://vigo.example.com");
@@ -259,7 +259,7 @@ pub struct OneLiner<'a> {
 /// assert_eq!(line, format!("curl -sSf https://vigo.example.com:443/bootstrap | sudo sh -s -- --ca-pin {ca}"));
 ///
 /// // What a shell would take for more than a token never gets into the line.
-/// let line = one_liner(&values, &OneLiner { token: Some("$(reboot)"), local: false });
+/// let line = one_liner(&values, &OneLiner { token: Some(&TokenText::new("$(reboot)".to_owned())), local: false });
 /// assert!(line.ends_with("--token-prompt"));
 /// # Ok::<(), vigo_enroll::script::ScriptError>(())
 /// ```
@@ -277,7 +277,7 @@ pub fn one_liner(values: &ScriptValues, line: &OneLiner<'_>) -> String {
     if line.local {
         text += &format!(" --server {} --api-addr {quote}{address}{quote}", values.server.to_loopback());
     }
-    match line.token {
+    match line.token.map(TokenText::reveal) {
         Some(token) if is_plain(token) => text += &format!(" --token {token}"),
         Some(_) => text += " --token-prompt",
         None => {}

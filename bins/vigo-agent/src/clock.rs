@@ -8,5 +8,5 @@ use vigo_core::UnixTime;
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the program's clock")]
 pub(crate) fn now() -> UnixTime {
-    UnixTime::from_secs(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    SystemTime::now().into()
 }

@@ -1,6 +1,6 @@
 //! The server's only readings of time and of the system's random source.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use vigo_core::UnixTime;
 
@@ -8,8 +8,8 @@ use vigo_core::UnixTime;
 #[must_use]
 pub(crate) fn now() -> UnixTime {
     #[expect(clippy::disallowed_methods, reason = "the one place where the server reads the clock")]
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    UnixTime::from_secs(since.map_or(0, |d| d.as_secs()))
+    let now = SystemTime::now();
+    now.into()
 }
 
 /// Random bytes of the system's cryptographic source.

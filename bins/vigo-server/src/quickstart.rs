@@ -199,7 +199,7 @@ async fn enrol(running: &Running, agent: &Path, dirs: &[(&str, PathBuf); 2]) -> 
         .spawn()
         .with_context(|| format!("cannot run {}", agent.display()))?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(token.as_bytes()).await?;
+        stdin.write_all(token.reveal().as_bytes()).await?;
         stdin.write_all(b"\n").await?;
     }
     let output = child.wait_with_output().await?;

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vigo_ca::tls;
 use vigo_core::store::{Revision, Store};
-use vigo_core::{ChallengeKey, Epoch, Pin, UnixTime};
+use vigo_core::{ChallengeKey, Epoch, Pin, TokenText, UnixTime};
 use vigo_enroll::operate::{Act, AnyHost, TokenRequest};
 use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
 use vigo_enroll::token::TokenKey;
@@ -329,17 +329,17 @@ impl Running {
 
     /// The line that brings the next machine in.
     #[must_use]
-    pub fn one_liner(&self, token: &str) -> String {
+    pub fn one_liner(&self, token: &TokenText) -> String {
         one_liner(&self.app.script, &OneLiner { token: Some(token), local: false })
     }
 
     /// A token for any one hostname: one use, an hour, replaces nothing; and when it ends.
-    pub(crate) async fn any_host_token(&self) -> anyhow::Result<(String, String)> {
+    pub(crate) async fn any_host_token(&self) -> anyhow::Result<(TokenText, String)> {
         let request =
             TokenRequest { any_host: AnyHost::Confirmed, note: "quickstart".into(), ..TokenRequest::new("*".parse()?) };
         let act = Act { by: "quickstart".into(), now: clock::now(), audit: clock::random() };
         let (text, record) = admin::create_token(&self.app, request, &act).await?;
-        Ok((text.reveal().to_owned(), admin::rfc3339(record.expires_at)))
+        Ok((text, admin::rfc3339(record.expires_at)))
     }
 
     /// The name of the envoy that an agent's configuration names, if it was revoked.

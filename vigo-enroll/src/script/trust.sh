@@ -8,9 +8,12 @@ case $token_from in
     case $token_file in
       - | /dev/stdin | /dev/fd/0) usage_error '--token-file: standard input is this script; use a file or --token-prompt' ;;
     esac
-    [ -r "$token_file" ] || die 1 "--token-file: $token_file cannot be read"
+    if [ ! -r "$token_file" ] || [ -d "$token_file" ]; then
+      die 1 "--token-file: $token_file cannot be read"
+    fi
     vigo_token=''
-    IFS= read -r vigo_token <"$token_file" || [ -n "$vigo_token" ] || die 1 "--token-file: $token_file is empty"
+    IFS= read -r vigo_token <"$token_file" || :
+    [ -n "$vigo_token" ] || die 1 "--token-file: the first line of $token_file is empty"
     ;;
   --token-prompt)
     (: </dev/tty) 2>/dev/null || die 1 '--token-prompt: there is no terminal to ask at' 'use --token-file instead'

@@ -71,7 +71,16 @@ fn rule_03_a_token_from_a_file_is_its_first_line() {
             check(&shell, Fetcher::Curl, &[], &[], Some(&text));
         }
         let world = World::new(Fetcher::Curl);
-        for (path, message) in [("/nowhere/token", "cannot be read"), ("/dev/null", "is empty")] {
+        let blank = world.at("blank");
+        std::fs::write(&blank, format!("\n{token}\n")).expect("a file");
+        let blank = blank.to_str().expect("UTF-8");
+        for (path, message) in [
+            ("/nowhere/token", "cannot be read"),
+            ("/tmp", "/tmp cannot be read"),
+            ("/dev/null", "the first line of /dev/null is empty"),
+            // A token in a line below is not one that was given: nothing is fetched without it.
+            (blank, "is empty"),
+        ] {
             let ran = world.run(&shell, &world.values(), &["--token-file", path], &[]);
             assert_eq!(ran.code, Some(1), "{}: {}", shell.name, ran.stderr);
             assert!(ran.stderr.contains(message) && !ran.sent(), "{}: {}", shell.name, ran.stderr);

@@ -201,7 +201,7 @@ async fn revoke(
                 _ => break,
             }
             app.apply(record);
-            let act = Act { audit: clock::random(), ..act.clone() };
+            let act = Act { by: act.by.clone(), now: act.now, audit: clock::random() };
             record = operate::revoke_envoy(app.store.as_ref(), &id, &body.reason, &act).await?;
         }
     }

@@ -91,7 +91,7 @@ async fn create(
         allow_replace: body.allow_replace,
     };
     let (text, record) = create_token(&app, request, &act(by)).await?;
-    let command = one_liner(&app.script, &OneLiner { token: Some(text.reveal()), local: false });
+    let command = one_liner(&app.script, &OneLiner { token: Some(&text), local: false });
     Ok(Json(json!({
         "id": record.id.to_string(),
         "token": text.reveal(),
