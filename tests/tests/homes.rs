@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use vigo_tests::{Machine, Options, Server, needs_root, needs_tools, sh};
+use vigo_tests::{Machine, Options, Program, Server, needs_root, needs_tools, sh, until};
 
 /// A server that will not start, nor pass its check: both say this.
 #[track_caller]
@@ -209,4 +209,32 @@ fn a_full_disk_refuses_new_machines_and_loses_nobody() {
     assert_eq!(names, let_in);
     server.stop();
     let _ = sh(&format!("umount '{}'", disk.display())).ok();
+}
+
+#[test]
+fn of_several_first_starts_in_one_home_one_makes_the_fleet() {
+    for _ in 0..5 {
+        let mut server = Server::home(&Options::default());
+        let configuration = server.configuration();
+        let others: Vec<_> = (0..3)
+            .map(|n| {
+                let path = server.file(&format!("other{n}.yaml"));
+                let mut text = configuration.clone();
+                for port in [server.grpc_port(), server.api_port()] {
+                    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+                    text = text.replace(&port.to_string(), &free.to_string());
+                }
+                std::fs::write(&path, text).unwrap();
+                Program::ours("vigo-server").args(["--config".as_ref(), path.as_os_str()]).daemon()
+            })
+            .collect();
+        server.begin();
+        // Whoever won serves a fleet that stays; all others end, and none takes anything away.
+        let made = until("a fleet is made", || std::fs::read(server.file("tls/ca")).ok());
+        server.kill();
+        others.into_iter().for_each(vigo_tests::Daemon::kill);
+        server.run();
+        assert_eq!(std::fs::read(server.file("tls/ca")).unwrap(), made);
+        assert!(server.envoys().is_empty());
+    }
 }

@@ -236,8 +236,13 @@ fn fleet_of(ca: &Path) -> Result<Option<ServerId>, HomeError> {
     Ok(certificate.and_then(|der| vigo_ca::Root::from_der(&der).ok()).and_then(|root| root.server))
 }
 
-/// Makes the store of a new fleet beside its place and moves it there, so that a half-made one is never opened.
+/// Makes the store of a new fleet beside its place and moves it there, so that a half-made one is never opened. Of several
+/// first starts in one home at the same time one does; the others find its store, or that it is being made.
 async fn create_store(files: &Files) -> Result<RedbStore, HomeError> {
+    let _first = lock_folder(&files.store)?;
+    if files.store.exists() {
+        return Ok(RedbStore::open(&files.store)?);
+    }
     let parts = [Some(&files.ca), files.ca_key.as_ref(), Some(&files.signing), Some(&files.token)];
     if let Some(ca) = parts.into_iter().flatten().find(|path| path.exists()) {
         return Err(HomeError::StoreGone { ca: ca.clone(), store: files.store.clone() });
@@ -246,9 +251,6 @@ async fn create_store(files: &Files) -> Result<RedbStore, HomeError> {
         let path = path.to_path_buf();
         move |source| HomeError::Io { path, source }
     };
-    if let Some(folder) = files.store.parent() {
-        files::create_private_dir(folder)?;
-    }
     let mut beside = files.store.clone().into_os_string();
     beside.push(".new");
     let beside = PathBuf::from(beside);
@@ -272,6 +274,19 @@ async fn create_store(files: &Files) -> Result<RedbStore, HomeError> {
         std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))?;
     }
     Ok(RedbStore::open(&files.store)?)
+}
+
+/// Held while the returned file is open.
+fn lock_folder(store: &Path) -> Result<std::fs::File, HomeError> {
+    let folder = store.parent().unwrap_or(Path::new("."));
+    files::create_private_dir(folder)?;
+    let io = |source| HomeError::Io { path: folder.to_path_buf(), source };
+    let folder = std::fs::File::open(folder).map_err(io)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: store.to_path_buf() }.into()),
+        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+    }
 }
 
 async fn fleet_id(store: &RedbStore, files: &Files) -> Result<ServerId, HomeError> {
