@@ -72,6 +72,9 @@ fn quickstart_takes_other_ports_later_and_says_what_a_revoked_host_can_do() {
     assert!(said.contains("choose another port"), "{said}");
     let told = start(&["--grpc-port", &free_port().to_string()]).ok();
     assert!(told.contains("active"), "{told}");
+    // Now this host is enrolled, at the ports of that start.
+    let told = start(&["--grpc-port", &free_port().to_string(), "--api-port", &free_port().to_string()]).ok();
+    assert!(told.contains("active"), "{told}");
     let config = dir.join("server.yaml");
     let edited = std::fs::read_to_string(&config).unwrap() + "# mine\n";
     std::fs::write(&config, edited).unwrap();

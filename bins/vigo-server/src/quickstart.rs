@@ -58,7 +58,10 @@ pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Res
 
     let envoy = quickstart.dir.join("this-host");
     let dirs = [("--config-dir", envoy.join("etc")), ("--state-dir", envoy.join("state"))];
-    if !dirs[0].1.join("config").exists() {
+    let enrolled = dirs[0].1.join("config");
+    if enrolled.exists() {
+        redirect(&enrolled, running.grpc_addr(), running.api_addr())?;
+    } else {
         enrol(&running, &agent, &dirs).await?;
     }
     if let Some(hostname) = running.revoked_on(&dirs[0].1.join("config")) {
@@ -107,8 +110,9 @@ pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Res
     shown
 }
 
+/// Whoever reads may have gone; the server goes on.
 fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
 /// Makes the home's folder and its `server.yaml`, or uses the one that is there.
@@ -185,7 +189,6 @@ fn prepare_stacks(dir: &Path) -> anyhow::Result<()> {
 /// Enrols this host by the agent itself, over loopback, under the name that the agent finds for it.
 async fn enrol(running: &Running, agent: &Path, dirs: &[(&str, PathBuf); 2]) -> anyhow::Result<()> {
     let token = running.any_host_token().await?.0;
-    let local = |addr: SocketAddr| crate::names::with_port("127.0.0.1", addr.port());
     let mut child = Command::new(agent)
         .arg("bootstrap")
         .args(["--server", &local(running.grpc_addr())])
@@ -205,6 +208,26 @@ async fn enrol(running: &Running, agent: &Path, dirs: &[(&str, PathBuf); 2]) -> 
     let output = child.wait_with_output().await?;
     if !output.status.success() {
         bail!("this host was not enrolled:\n{}", String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(())
+}
+
+/// Over loopback, whatever address others are told.
+fn local(addr: SocketAddr) -> String {
+    crate::names::with_port("127.0.0.1", addr.port())
+}
+
+/// This host's agent dials the ports of this start, which may be others than those that it was enrolled at.
+fn redirect(config: &Path, grpc: SocketAddr, api: SocketAddr) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(config).with_context(|| format!("cannot read {}", config.display()))?;
+    let line = |line: &str| match line.split_once(": ") {
+        Some(("server", _)) => format!("server: {}\n", local(grpc)),
+        Some(("api_addr", _)) => format!("api_addr: https://{}\n", local(api)),
+        _ => format!("{line}\n"),
+    };
+    let changed: String = text.lines().map(line).collect();
+    if changed != text {
+        vigo_ca::files::replace_private(config, changed.as_bytes())?;
     }
     Ok(())
 }
