@@ -89,10 +89,17 @@ async fn in_json(response: Response) -> Response {
     if !is_error || response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
         return response;
     }
-    let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    let code = if status.is_server_error() { "unavailable" } else { "malformed" };
+    let (mut head, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let message = if said.is_empty() { status.canonical_reason().unwrap_or("refused") } else { said.as_ref() };
-    ApiError::new(status, "malformed", message, "see the reference of the API").into_response()
+    let ours = ApiError::new(status, code, message, "see the reference of the API").into_response();
+    // `Allow`, `Retry-After` and their like stay.
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.remove(header::CONTENT_TYPE);
+    head.headers.extend(ours.headers().clone());
+    Response::from_parts(head, ours.into_body())
 }
 
 /// Errors in one form, and headers that every answer carries.
