@@ -12,7 +12,8 @@ use grams::Grams;
 /// Many patterns, compiled once; a look-up gives the indices of all that match, in ascending order.
 ///
 /// What a look-up costs depends on the name's length and on how many patterns match, hardly on how many there are: each
-/// pattern lies under something literal that a name must have to match it.
+/// pattern lies under something literal that a name must have to match it. Where thousands of patterns have nothing literal
+/// that tells them apart (`*a?b*`, `*a??b*`, …), each of these is tried, once.
 ///
 /// - No wildcard: under the whole of it.
 /// - Else under its two ends, the literals before its first and after its last wildcard (either may be empty), unless
@@ -136,10 +137,15 @@ impl PatternSet {
         let text = name.as_str();
         self.take(self.whole.get(&anchors::forward(text)), name, &mut found);
         self.ends.pairs(text, |ends| self.take(self.anchored.get(&ends), name, &mut found));
-        self.grams.found_in(text, |head| self.take(Some(head), name, &mut found));
+        let mut heads: Vec<Head> = Vec::new();
+        self.grams.found_in(text, |head| heads.push(*head));
+        // A name may hold the same characters at many places.
+        heads.sort_unstable();
+        heads.dedup();
+        for head in &heads {
+            self.take(Some(head), name, &mut found);
+        }
         found.sort_unstable();
-        // A name may hold the same characters twice.
-        found.dedup();
         found.into_iter().map(|index| index as usize).collect()
     }
 

@@ -34,14 +34,18 @@ impl Gram {
     }
 }
 
-/// The grams of a pattern: of every literal between two of its wildcards, each run of eight characters, or the whole.
+/// The most grams of one pattern: enough to find a rare one.
+const MOST: usize = 32;
+
+/// The grams of a pattern: of every literal between two of its wildcards, each run of eight characters, or the whole; the
+/// first of them where there are many.
 pub(super) fn of(pattern: &str) -> impl Iterator<Item = Gram> {
     let pieces = pattern.split(['*', '?']).count();
     let between = pattern
         .split(['*', '?'])
         .enumerate()
         .filter(move |(at, piece)| *at > 0 && *at + 1 < pieces && !piece.is_empty());
-    between.flat_map(|(_, piece)| piece.as_bytes().windows(piece.len().min(LONGEST)).map(Gram::new))
+    between.flat_map(|(_, piece)| piece.as_bytes().windows(piece.len().min(LONGEST)).map(Gram::new)).take(MOST)
 }
 
 impl Grams {
