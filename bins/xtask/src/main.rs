@@ -1,0 +1,72 @@
+//! `cargo xtask`: what is done where Vigo is built.
+
+mod clock;
+mod files;
+mod keygen;
+mod sign;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What is done where Vigo is built: keys and signatures of the agent's builds.
+#[derive(Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  cargo xtask keygen signing.key
+  cargo xtask sign --key signing.key --version 0.2.0 agents/linux-x86_64/vigo
+  cargo xtask verify --pub signing.key.pub agents/linux-x86_64/vigo"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a key that signs builds of the agent, and its public half
+    #[command(after_help = "Examples:\n  cargo xtask keygen signing.key")]
+    Keygen(keygen::Keygen),
+    /// Write the signed manifest of a build beside it
+    #[command(
+        after_help = "Examples:\n  cargo xtask sign --key signing.key --version 0.2.0 agents/linux-x86_64/vigo\n  cargo xtask sign --key signing.key --version 0.2.0 --minimum 0.1.3 --days 90 agents/linux-x86_64/vigo"
+    )]
+    Sign(sign::Sign),
+    /// Check a build by its manifest, as an agent does
+    #[command(after_help = "Examples:\n  cargo xtask verify --pub signing.key.pub agents/linux-x86_64/vigo")]
+    Verify(verify::Verify),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Keygen(keygen) => keygen.run(),
+        Command::Sign(sign) => sign.run(),
+        Command::Verify(verify) => verify.run(),
+    };
+    match done {
+        Ok(said) => {
+            print!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Arguments::command().debug_assert();
+    }
+}
