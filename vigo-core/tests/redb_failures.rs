@@ -5,9 +5,11 @@
 mod disk;
 
 use disk::{Disk, Unsynced};
-use futures_util::StreamExt;
 use futures_util::future::join_all;
-use vigo_core::store::{OpenError, Outcome, RedbStore, Revision, Store, StoreError, Transaction, Watch, WatchError};
+use futures_util::{FutureExt as _, StreamExt as _};
+use vigo_core::store::{
+    Change, OpenError, Outcome, RedbStore, Revision, Store, StoreError, Transaction, Watch, WatchError,
+};
 
 fn open(disk: &Disk) -> RedbStore {
     let disk = disk.clone();
@@ -60,19 +62,45 @@ async fn serves(store: &RedbStore, key: &str) -> Revision {
     panic!("the store does not serve again");
 }
 
-/// Whatever watchers see must be what happened, each commit once; a gap is told.
-async fn check_watched(mut watch: Watch, through: Revision, context: &str) {
-    let mut expected = Revision::new(1);
-    while expected <= through {
-        match watch.next().await.unwrap() {
-            Ok(changes) => {
-                assert!(changes.iter().all(|change| change.revision == expected), "{context}: {changes:?}");
-                expected = expected.next();
+/// A watcher that looks whenever it can: what it sees must be what happened, each commit once; a gap is told.
+struct Seen {
+    watch: Watch,
+    expected: Revision,
+    compacted: bool,
+}
+
+impl Seen {
+    fn new(store: &RedbStore) -> Self {
+        Self { watch: store.watch(b"", Revision::ZERO), expected: Revision::new(1), compacted: false }
+    }
+
+    fn take(&mut self, item: Option<Result<Vec<Change>, WatchError>>, context: &str) {
+        match item {
+            Some(Ok(changes)) => {
+                assert!(changes.iter().all(|change| change.revision == self.expected), "{context}: {changes:?}");
+                self.expected = self.expected.next();
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 assert_eq!(error, WatchError::Compacted, "{context}");
-                return;
+                self.compacted = true;
             }
+            None => assert!(self.compacted, "{context}: a watch ends with an error"),
+        }
+    }
+
+    /// What there is by now: nothing of a commit that did not happen, which the next one's revision would show.
+    fn look(&mut self, context: &str) {
+        while !self.compacted
+            && let Some(item) = self.watch.next().now_or_never()
+        {
+            self.take(item, context);
+        }
+    }
+
+    async fn through(&mut self, through: Revision, context: &str) {
+        while !self.compacted && self.expected <= through {
+            let item = self.watch.next().await;
+            self.take(item, context);
         }
     }
 }
@@ -86,7 +114,7 @@ async fn every_sync_may_fail_and_no_acknowledged_commit_is_lost() {
             let context = format!("{unsynced:?}, {count} syncs from {nth} on failing");
             let disk = Disk::default();
             let store = open(&disk);
-            let watch = store.watch(b"", Revision::ZERO);
+            let mut seen = Seen::new(&store);
             disk.fail_syncs(nth, count, unsynced);
             let mut outcomes = Vec::new();
             for number in 0..12 {
@@ -96,6 +124,10 @@ async fn every_sync_may_fail_and_no_acknowledged_commit_is_lost() {
                         break outcome;
                     }
                 };
+                // The file is open anew when this is answered.
+                let newest = store.scan(b"", None, 1).await.map(|page| page.revision);
+                seen.look(&context);
+                assert!(newest.is_err() || seen.expected <= newest.unwrap().next(), "{context}: seen what never was");
                 outcomes.push(outcome);
             }
             assert!(disk.has_failed(), "{context}");
@@ -104,7 +136,7 @@ async fn every_sync_may_fail_and_no_acknowledged_commit_is_lost() {
             check_consistent(&store, &outcomes, &context).await;
             let newest = store.scan(b"", None, 1).await.unwrap().revision;
             assert_eq!(serves(&store, "z").await, newest.next(), "{context}");
-            check_watched(watch, newest.next(), &context).await;
+            seen.through(newest.next(), &context).await;
             let delete = store.commit(Transaction::new().delete("z")).await.unwrap();
             assert_eq!(delete, Outcome::Committed(newest.next().next()), "{context}");
             drop(store);
