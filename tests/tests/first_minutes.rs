@@ -54,6 +54,10 @@ fn quickstart_stays_up_until_it_is_told_to_stop() {
         Program::ours("vigocli").args(["--config".as_ref(), config.as_os_str()]).args(["envoys", "list"]).run()
     };
     until("the host is listed as active", || list().stdout.contains("active").then_some(()));
+    let configured = std::fs::read(dir.join("server.yaml")).unwrap();
+    let said = quickstart(&dir, &["--once"]).run().failed(1);
+    assert!(said.contains("another quickstart runs in"), "{said}");
+    assert_eq!(std::fs::read(dir.join("server.yaml")).unwrap(), configured);
     daemon.stop();
     assert_eq!(list().code, 6, "the server is gone");
 }

@@ -46,6 +46,7 @@ const FIRST_CHECK_IN: Duration = Duration::from_secs(30);
 pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Result<()> {
     let agent = crate::agents::beside("vigo")
         .context("the agent `vigo` must lie beside `vigo-server`; build both: cargo build --release")?;
+    let _alone = hold(&quickstart.dir)?;
     let config_path = prepare(&quickstart)?;
     let config = Config::read(&config_path)?;
     say(&format!("home       {}", quickstart.dir.display()));
@@ -115,15 +116,29 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// Makes the home's folder and its `server.yaml`, or uses the one that is there.
-fn prepare(quickstart: &Quickstart) -> anyhow::Result<PathBuf> {
+/// Makes the home's folder; it is this process' alone while the returned file is open.
+fn hold(dir: &Path) -> anyhow::Result<std::fs::File> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let dir = &quickstart.dir;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
+    let make = || -> io::Result<std::fs::File> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        std::fs::File::open(dir)
+    };
+    let folder = make()
         .with_context(|| format!("cannot make {}: name a folder that you may write to with --dir", dir.display()))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!("another quickstart runs in {}: stop it, or choose another --dir", dir.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", dir.display()))
+        }
+    }
+}
+
+/// Writes the home's `server.yaml`, or uses the one that is there.
+fn prepare(quickstart: &Quickstart) -> anyhow::Result<PathBuf> {
+    let dir = &quickstart.dir;
     let path = dir.join("server.yaml");
     let asked =
         |before: (u16, u16)| (quickstart.grpc_port.unwrap_or(before.0), quickstart.api_port.unwrap_or(before.1));
