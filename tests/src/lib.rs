@@ -16,6 +16,6 @@ pub use machine::Machine;
 pub use network::Network;
 pub use process::{Daemon, Ended, Program, Started};
 pub use server::{Options, Server};
-pub use skip::{is_root, needs_root, needs_tools};
+pub use skip::{is_root, needs_root, needs_tools, skipped};
 pub use tool::{openssl, sh};
 pub use wait::{pause, until, within};

@@ -38,8 +38,12 @@ fn has(tool: &str) -> bool {
         .any(|dir| dir.join(Path::new(tool)).is_file())
 }
 
+/// Says that a test cannot run here, and why, and writes it down for the end of the test command.
+///
+/// # Panics
+/// When that cannot be written.
 #[expect(clippy::disallowed_methods, reason = "tests are run by a command that sets it")]
-fn skipped(test: &str, why: &str) {
+pub fn skipped(test: &str, why: &str) {
     eprintln!("SKIPPED {test}: {why}");
     if let Some(log) = std::env::var_os("VIGO_SKIP_LOG") {
         let mut log = std::fs::OpenOptions::new().append(true).create(true).open(log).unwrap();

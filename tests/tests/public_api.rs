@@ -102,6 +102,14 @@ fn surface(name: &str) -> Vec<String> {
 /// One test, because the documentation is made once.
 #[test]
 fn the_public_surface_is_what_was_reviewed_and_has_its_examples() {
+    // How rustdoc writes an item differs from version to version: the texts are of the oldest one that is promised.
+    let version = Command::new("rustdoc").arg("--version").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    if !version.starts_with(concat!("rustdoc ", env!("CARGO_PKG_RUST_VERSION"), ".")) {
+        let why = format!("it needs rustdoc {}, and this is {version}", env!("CARGO_PKG_RUST_VERSION"));
+        vigo_tests::skipped("the_public_surface_is_what_was_reviewed_and_has_its_examples", why.trim());
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     document(folder.path());
     the_public_surface_is_what_was_reviewed();
