@@ -22,7 +22,7 @@ pub(crate) struct Sign {
     /// For how many days it may be installed
     #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
-    /// The builds, each as <os>-<arch>/vigo
+    /// The builds, each as `<os>-<arch>/vigo`
     #[arg(required = true, value_name = "BUILD")]
     builds: Vec<PathBuf>,
 }

@@ -12,7 +12,7 @@ pub(crate) struct Verify {
     /// A public key, as a file in PEM or as 64 hexadecimal digits; may be given twice, for the current and the next
     #[arg(long = "pub", value_name = "KEY", required = true)]
     keys: Vec<String>,
-    /// The builds, each as <os>-<arch>/vigo with vigo.manifest and vigo.sig beside it
+    /// The builds, each as `<os>-<arch>/vigo` with vigo.manifest and vigo.sig beside it
     #[arg(required = true, value_name = "BUILD")]
     builds: Vec<PathBuf>,
 }
