@@ -16,7 +16,7 @@ pub(crate) struct Sign {
     /// The build's version
     #[arg(long)]
     version: AgentVersion,
-    /// No version older than this is installed where this build was
+    /// The oldest agent that may install this build
     #[arg(long, value_name = "VERSION")]
     minimum: Option<AgentVersion>,
     /// For how many days it may be installed
