@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "support of tests: what is not as expected ends the test")]
 
 pub mod client;
+mod liar;
 mod machine;
 mod network;
 mod process;
@@ -12,6 +13,7 @@ mod tool;
 mod wait;
 
 pub use client::{Client, Refusal};
+pub use liar::{Liar, Lie};
 pub use machine::Machine;
 pub use network::Network;
 pub use process::{Daemon, Ended, Program, Started};

@@ -6,13 +6,14 @@ use std::time::Duration;
 use rustls::crypto::CryptoProvider;
 use vigo_core::{EnvoyId, RegistrationKind};
 
-use crate::daemon::{self, DaemonError};
+use crate::daemon::{self, DaemonError, Ended};
 use crate::install::{InstallError, Staged};
-use crate::local_socket::{self, Told};
+use crate::local_socket::{self, Told, UpdateTold};
 use crate::record::PolicyRecord;
 use crate::register::{Order, RegisterError, Registered, register};
 use crate::service::{self, ServiceError};
-use crate::status::ServiceState;
+use crate::status::{ServiceState, Updates};
+use crate::update::{Build, Trial};
 use crate::{Enrolment, EnrolmentError, Paths, Policy, Record, Status};
 
 /// The agent of one machine: where its files are, and what does its cryptography.
@@ -20,6 +21,7 @@ use crate::{Enrolment, EnrolmentError, Paths, Policy, Record, Status};
 pub struct Agent {
     paths: Paths,
     provider: Arc<CryptoProvider>,
+    build: Build,
 }
 
 /// Whether a service is to start the daemon.
@@ -118,8 +120,14 @@ const WAIT: Duration = Duration::from_secs(60);
 impl Agent {
     /// An agent whose files are there.
     #[must_use]
-    pub const fn new(paths: Paths, provider: Arc<CryptoProvider>) -> Self {
-        Self { paths, provider }
+    pub fn new(paths: Paths, provider: Arc<CryptoProvider>) -> Self {
+        Self { paths, provider, build: Build::embedded() }
+    }
+
+    /// An agent that is this build, and takes updates by its keys.
+    #[must_use]
+    pub fn with_build(self, build: Build) -> Self {
+        Self { build, ..self }
     }
 
     /// Asks a server to take this machine in, and writes the enrolment down.
@@ -127,7 +135,7 @@ impl Agent {
     /// # Errors
     /// With what went wrong; asking again with an equal order is safe, and finishes what was begun.
     pub async fn register(&self, order: &Order) -> Result<Registered, RegisterError> {
-        register(&self.paths, &self.provider, order, RegistrationKind::Enrol).await
+        register(&self.paths, &self.provider, &self.build.platform(), order, RegistrationKind::Enrol).await
     }
 
     /// Registers, installs the program and the service, and waits for the first check-in. What was there before is
@@ -183,16 +191,35 @@ impl Agent {
         if local_socket::is_there(&self.paths.socket()).await {
             return local_socket::run(&self.paths.socket()).await.map_err(RunError::Daemon);
         }
-        let (config, result) = daemon::once(&self.paths, &self.provider).await?;
+        let (config, result) = daemon::once(&self.paths, &self.provider, &self.build).await?;
         Ok(Told::of(&config, &result))
     }
 
-    /// Checks in at every interval until `stop`.
+    /// Installs the agent that the server offers, if it is good, or only looks at it: by the daemon where one runs, which
+    /// then becomes the new version, else by this process.
+    ///
+    /// # Errors
+    /// When it could not be tried; one that was tried and failed is told of in [`UpdateTold`].
+    pub async fn update(&self, check: bool) -> Result<UpdateTold, RunError> {
+        let socket = self.paths.socket();
+        if local_socket::is_there(&socket).await {
+            return local_socket::update(&socket, check).await.map_err(RunError::Daemon);
+        }
+        Ok(daemon::update_once(&self.paths, &self.provider, &self.build, check).await?)
+    }
+
+    /// Checks in at every interval until `stop`, or until an update has taken its program's place.
     ///
     /// # Errors
     /// When it cannot begin: another daemon runs, or there is no enrolment.
-    pub async fn daemon(&self, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
-        daemon::run(&self.paths, &self.provider, stop).await
+    pub async fn daemon(&self, stop: impl Future<Output = ()>) -> Result<Ended, DaemonError> {
+        daemon::run((&self.paths, &self.provider, &self.build), None, stop).await
+    }
+
+    /// The same on trial, as a daemon of another version starts it: it tells that one of its check-ins, and updates
+    /// nothing.
+    pub(crate) async fn on_trial(&self, pause: Duration, stop: impl Future<Output = ()>) -> Result<Ended, DaemonError> {
+        daemon::run((&self.paths, &self.provider, &self.build), Some(Trial { pause }), stop).await
     }
 
     /// What is known of this machine's enrolment, read beside whoever checks in.
@@ -206,7 +233,8 @@ impl Agent {
         let record = Record::read(&self.paths.status(), enrolment.config.envoy);
         let there = local_socket::is_there(&self.paths.socket()).await;
         let service = if there { ServiceState::Running } else { ServiceState::NotRunning };
-        Ok(Status::new(&self.paths, &enrolment.config, record, policy, service))
+        let updates = Updates::of(&self.paths, &self.build);
+        Ok(Status::new(&self.paths, &enrolment.config, record, policy, service).with_updates(updates))
     }
 }
 

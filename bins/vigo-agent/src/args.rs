@@ -57,6 +57,9 @@ pub(crate) enum Command {
         /// Stop when standard input ends, as a pipe does once the program that started this one is gone
         #[arg(long)]
         until_stdin_ends: bool,
+        /// Show another version's daemon that this one checks in, twice with this pause (milliseconds) between
+        #[arg(long, value_name = "PAUSE", hide = true)]
+        trial: Option<u64>,
     },
     /// Check in once, now
     #[command(after_help = "Examples:\n  vigo run")]
@@ -65,6 +68,16 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  vigo status\n  vigo status --json")]
     Status {
         /// As one JSON object, times in UTC
+        #[arg(long)]
+        json: bool,
+    },
+    /// Install the agent that the server offers, if the compiled-in key signed it and it checks in on trial
+    #[command(after_help = "Examples:\n  vigo update --check\n  vigo update")]
+    Update {
+        /// Only show what is offered
+        #[arg(long)]
+        check: bool,
+        /// As one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -119,6 +132,15 @@ pub(crate) struct Bootstrap {
     /// Where to put this program [default: /usr/local/sbin with a service, else where it is]
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: Option<PathBuf>,
+    /// The key that must have signed this very program, and by which it must take updates from now on
+    #[arg(long, value_name = "sha256:HEX")]
+    pub(crate) signing_pin: Option<Pin>,
+    /// This program's manifest, as the server tells it: base64
+    #[arg(long, value_name = "BASE64", hide = true)]
+    pub(crate) manifest: Option<String>,
+    /// Its signature: base64
+    #[arg(long, value_name = "BASE64", hide = true)]
+    pub(crate) signature: Option<String>,
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
-use vigo_core::{Takeover, TokenText};
+use vigo_core::{Pin, Takeover, TokenText};
 use zeroize::Zeroizing;
 
 use crate::agent::{Agent, Bootstrapped, ServiceChoice, ServiceOutcome, Setup};
 use crate::args::{self, Cli, Command, Folders, TokenSource};
 use crate::register::{Order, Registered};
-use crate::{Config, Exit, Failure, Paths, Told, Trust, hostname};
+use crate::{Build, Config, Ended, Exit, Failure, Paths, Told, Trust, UpdateOutcome, UpdateTold, hostname};
 
 /// A token has some 200 bytes; no more is read for one.
 const MAX_TOKEN: u64 = 4096;
@@ -24,31 +25,37 @@ pub struct World {
     pub token: Option<Zeroizing<String>>,
     /// The zone that times are shown in.
     pub zone: jiff::tz::TimeZone,
+    /// What this program is, and by which keys it takes updates.
+    pub build: Build,
+}
+
+/// What a process does once its command was carried out.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It ends.
+    End,
+    /// It becomes the version that an update has put into its program's place.
+    Restart,
 }
 
 /// Carries out one command line.
 ///
 /// # Errors
 /// With what a person is to be told; nothing of it was printed yet.
-pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Result<Then, Failure> {
     let Folders { config_dir, state_dir } = cli.folders;
     let paths = Paths::new(absolute(&config_dir)?, absolute(&state_dir)?);
-    let agent = Agent::new(paths.clone(), world.provider);
+    let agent = Agent::new(paths.clone(), world.provider).with_build(world.build.clone());
+    if let None | Some(Command::Daemon { .. }) = cli.command {
+        return daemon(&agent, cli.command, stop).await;
+    }
     match cli.command {
-        None | Some(Command::Daemon { until_stdin_ends: false }) => {
-            agent.daemon(stop).await.map_err(|error| Failure::from(&error))
+        None | Some(Command::Daemon { .. }) => Ok(()),
+        Some(Command::Version) => print(&format!("vigo {}\n", world.build.version)),
+        Some(Command::Update { check, json }) => {
+            updated(&agent.update(check).await.map_err(|error| Failure::from(&error))?, json)
         }
-        Some(Command::Daemon { until_stdin_ends: true }) => {
-            let ended = stdin_ended();
-            let stop = async {
-                tokio::select! {
-                    () = stop => {}
-                    _ = ended => {}
-                }
-            };
-            agent.daemon(stop).await.map_err(|error| Failure::from(&error))
-        }
-        Some(Command::Version) => print(&format!("vigo {}\n", env!("CARGO_PKG_VERSION"))),
         Some(Command::Run) => told(agent.run().await.map_err(|error| Failure::from(&error))?),
         Some(Command::Status { json }) => {
             let status = agent.status().await.map_err(|error| Failure::from(&error))?;
@@ -67,6 +74,10 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
             print("next: `vigo daemon` checks in at every interval, `vigo run` once\n")
         }
         Some(Command::Bootstrap(bootstrap)) => {
+            if let Some(pin) = bootstrap.signing_pin {
+                let (manifest, signature) = (bootstrap.manifest.as_deref(), bootstrap.signature.as_deref());
+                check_self(&world.build, pin, manifest, signature)?;
+            }
             let order = order(bootstrap.register, world.token, &paths)?;
             let service = if bootstrap.no_service { ServiceChoice::None } else { ServiceChoice::Install };
             let usual = (service == ServiceChoice::Install).then(|| PathBuf::from("/usr/local/sbin"));
@@ -74,6 +85,67 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
             let done = agent.bootstrap(&order, &Setup { service, bin_dir }).await;
             bootstrapped(done.map_err(|error| Failure::from(&error))?, &paths)
         }
+    }?;
+    Ok(Then::End)
+}
+
+async fn daemon(agent: &Agent, command: Option<Command>, stop: impl Future<Output = ()>) -> Result<Then, Failure> {
+    let (until_stdin_ends, trial) = match command {
+        Some(Command::Daemon { until_stdin_ends, trial }) => (until_stdin_ends, trial),
+        _ => (false, None),
+    };
+    let watched = until_stdin_ends || trial.is_some();
+    let ended = async {
+        if watched {
+            // Whatever ends the wait, nobody holds the other end any more.
+            let _ = stdin_ended().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let stop = async {
+        tokio::select! {
+            () = stop => {}
+            () = ended => {}
+        }
+    };
+    let ended = match trial {
+        Some(pause) => agent.on_trial(Duration::from_millis(pause), stop).await,
+        None => agent.daemon(stop).await,
+    };
+    match ended.map_err(|error| Failure::from(&error))? {
+        Ended::Stopped => Ok(Then::End),
+        Ended::Updated => Ok(Then::Restart),
+    }
+}
+
+fn check_self(build: &Build, pin: Pin, manifest: Option<&str>, signature: Option<&str>) -> Result<(), Failure> {
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::new(Exit::Failed, "failed", format_args!("this program cannot find itself: {error}"))
+    })?;
+    crate::update::check_self(build, pin, manifest, signature, &program)
+}
+
+/// What an update came to.
+fn updated(told: &UpdateTold, json: bool) -> Result<(), Failure> {
+    if json {
+        let text = serde_json::to_string_pretty(told).map_err(|error| Failure::new(Exit::Failed, "failed", error))?;
+        print(&format!("{text}\n"))?;
+    }
+    if let Some((exit, code, message, help)) = told.failure.clone() {
+        return Err(Failure { exit: Exit::from_code(exit), code, message, help });
+    }
+    let version = told.version.as_deref().unwrap_or("none");
+    match told.outcome {
+        _ if json => Ok(()),
+        UpdateOutcome::UpToDate => print(&format!("up to date: the server offers {version}, which runs\n")),
+        UpdateOutcome::Available => {
+            print(&format!("available  {version} (running {}); `vigo update` installs it\n", told.running))
+        }
+        UpdateOutcome::Installed => {
+            print(&format!("installed  {version} (was {}); the daemon restarts\n", told.running))
+        }
+        UpdateOutcome::Failed => print("not updated\n"),
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Conversation {
 #[derive(Debug)]
 pub enum Turn {
     /// The frame was taken, at this time by the server's clock.
-    Accepted(Accepted, UnixTime),
+    Accepted(Box<Accepted>, UnixTime),
     /// Sign again, now.
     Again,
 }
@@ -85,7 +85,7 @@ impl Conversation {
                 if let Some(point) = &mut self.point {
                     point.challenge = accepted.challenge;
                 }
-                Ok(Turn::Accepted(accepted, server_time))
+                Ok(Turn::Accepted(Box::new(accepted), server_time))
             }
             ReplyOutcome::Resync(resync) => {
                 self.point =

@@ -8,10 +8,13 @@ use rustls::crypto::CryptoProvider;
 use vigo_ca::files::FileError;
 use vigo_core::{RegistrationKind, Takeover};
 
+use crate::duty::{self, Duty, Next};
 use crate::envoy::{CheckInError, Envoy, EnvoyError, Taken};
-use crate::local_socket::{Asked, LocalSocket, Told};
+use crate::local_socket::{Asked, Question, Told, UpdateTold};
+use crate::post::Post;
 use crate::register::{Order, register};
-use crate::{Config, Lock, LockError, Outcome, Pace, Paths, Pending, clock, dice};
+use crate::update::{self, Build, Ledger, Trial, Wish};
+use crate::{Config, LockError, Outcome, Pace, Paths, Pending, clock, dice};
 
 /// Why a daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,21 +36,28 @@ pub enum DaemonError {
 /// # Errors
 /// Before the first check-in alone: afterwards every failure is one that may pass.
 pub(crate) async fn run(
-    paths: &Paths,
-    provider: &Arc<CryptoProvider>,
+    (paths, provider, build): (&Paths, &Arc<CryptoProvider>, &Build),
+    trial: Option<Trial>,
     stop: impl Future<Output = ()>,
-) -> Result<(), DaemonError> {
+) -> Result<Ended, DaemonError> {
     vigo_ca::files::create_private_dir(paths.state_dir())?;
-    let _lock = Lock::take(&paths.lock())?;
-    let mut envoy = Envoy::read(paths, provider)?;
-    let mut socket = LocalSocket::bind(paths.socket());
+    let mut post = match trial {
+        None => Post::take(paths, true)?,
+        // The daemon that starts this one is about to let go.
+        Some(_) => Post::wait(paths, true).await?,
+    };
+    let mut envoy = Envoy::read(paths, provider, build)?;
+    if trial.is_none() {
+        open_ledger(paths, build);
+    }
+    let mut accepted = 0;
     let mut stop = pin!(stop);
     let (mut pace, mut interval) = (Pace::default(), envoy.config().interval);
     tracing::info!(envoy = %envoy.id(), server = %envoy.config().server, "checking in");
     tell_systemd(sd_notify::NotifyState::Ready);
     let mut asked: Option<Asked> = None;
     loop {
-        if let Some(other) = replaced(paths, provider, &envoy) {
+        if let Some(other) = replaced(paths, provider, build, &envoy) {
             envoy = other;
             interval = envoy.config().interval;
         }
@@ -57,7 +67,23 @@ pub(crate) async fn run(
         };
         log(&result);
         if let Some(asked) = asked.take() {
-            asked.answer(&Told::of(envoy.config(), &result));
+            asked.answer(&Told::of(envoy.config(), &result)).await;
+        }
+        if let (Ok(taken), None) = (&result, trial) {
+            let duty = Ledger::read(paths).map_or(Duty::None, |ledger| Duty::of(taken, build, &ledger));
+            let next = tokio::select! {
+                () = &mut stop => break,
+                next = duty::see_to(duty, taken, &mut envoy, &mut post, (paths, provider, build)) => next,
+            };
+            if !post.is_held() {
+                // Somebody else has it: the service manager starts this daemon again.
+                return Err(LockError::Held { path: paths.lock() }.into());
+            }
+            match next {
+                Next::Wait => {}
+                Next::CheckIn => continue,
+                Next::Restart => return Ok(Ended::Updated),
+            }
         }
         let outcome = match &result {
             Ok(taken) => {
@@ -69,32 +95,107 @@ pub(crate) async fn run(
         if outcome == Outcome::Revoked {
             let finished = tokio::select! {
                 () = &mut stop => break,
-                finished = finish_pending(paths, provider, &envoy) => finished,
+                finished = finish_pending(paths, provider, build, &envoy) => finished,
             };
             if finished {
                 continue;
             }
         }
-        let wait = pace.after(outcome, interval, dice::spread());
+        let mut wait = pace.after(outcome, interval, dice::spread());
+        if let (Some(trial), Outcome::Accepted) = (trial, outcome) {
+            trial.accepted();
+            accepted += 1;
+            if accepted == 1 {
+                // The second time on a connection of its own: the first may be all that works.
+                wait = trial.pause;
+                envoy.hang_up();
+            }
+        }
         envoy.note(paths, Some(clock::now().after(wait)));
         tokio::select! {
             () = &mut stop => break,
             () = tokio::time::sleep(wait) => {}
-            one = socket.next() => asked = Some(one),
+            one = post.asked() => match one.question {
+                Question::CheckIn => asked = Some(one),
+                Question::Update { check } => {
+                    let (told, next) = update_here(&mut envoy, &mut post, paths, build, check).await;
+                    one.answer(&told).await;
+                    if next == Next::Restart {
+                        return Ok(Ended::Updated);
+                    }
+                }
+            },
         }
     }
     tell_systemd(sd_notify::NotifyState::Stopping);
     tracing::info!("stopped");
-    Ok(())
+    Ok(Ended::Stopped)
+}
+
+/// Why a daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// Another version is in its program's place, to be started instead.
+    Updated,
+}
+
+/// What a process before this one had begun is over, and what it left beside the program goes.
+fn open_ledger(paths: &Paths, build: &Build) {
+    if let Some(folder) = build.program.as_deref().and_then(std::path::Path::parent) {
+        update::remove_others(folder, None);
+    }
+    let opened = Ledger::read(paths).and_then(|mut ledger| {
+        if ledger.open(&build.version, clock::now()) {
+            ledger.write(paths)?;
+        }
+        Ok(())
+    });
+    if let Err(error) = opened {
+        tracing::error!(%error, "no update will be installed");
+    }
+}
+
+/// `vigo update`, by the daemon.
+async fn update_here(
+    envoy: &mut Envoy,
+    post: &mut Post,
+    paths: &Paths,
+    build: &Build,
+    check: bool,
+) -> (UpdateTold, Next) {
+    let done = update_told(envoy, post, paths, build, check).await;
+    let next = if done.installed() { Next::Restart } else { Next::Wait };
+    (done, next)
+}
+
+/// An update that a person at this machine wants, or wants to know of.
+async fn update_told(envoy: &mut Envoy, post: &mut Post, paths: &Paths, build: &Build, check: bool) -> UpdateTold {
+    if check {
+        let found = match envoy.line().await {
+            Ok(line) => update::look(line, paths, build, Wish::Here).await,
+            Err(error) => Err(error.into()),
+        };
+        return UpdateTold::found(build, &found);
+    }
+    let done = update::update(envoy, post, paths, build, Wish::Here).await;
+    if let Err(failed) = &done
+        && !failed.error.may_pass()
+        && let Some(version) = &failed.version
+    {
+        update::note_failure(paths, failed, version, Wish::Here);
+    }
+    UpdateTold::of(build, &done)
 }
 
 /// The enrolment that counts now, where somebody registered beside this daemon.
-fn replaced(paths: &Paths, provider: &Arc<CryptoProvider>, current: &Envoy) -> Option<Envoy> {
+fn replaced(paths: &Paths, provider: &Arc<CryptoProvider>, build: &Build, current: &Envoy) -> Option<Envoy> {
     let config = Config::read(&paths.config()).ok()?;
     if config.envoy == current.id() {
         return None;
     }
-    match Envoy::read(paths, provider) {
+    match Envoy::read(paths, provider, build) {
         Ok(envoy) => {
             tracing::info!(envoy = %envoy.id(), "enrolled anew");
             Some(envoy)
@@ -108,7 +209,7 @@ fn replaced(paths: &Paths, provider: &Arc<CryptoProvider>, current: &Envoy) -> O
 
 /// A registration of ours may have replaced us, and its answer was lost: the same one again finishes that. It is no new
 /// registration, so a revoked envoy never comes back by itself.
-async fn finish_pending(paths: &Paths, provider: &Arc<CryptoProvider>, envoy: &Envoy) -> bool {
+async fn finish_pending(paths: &Paths, provider: &Arc<CryptoProvider>, build: &Build, envoy: &Envoy) -> bool {
     let pending = match Pending::read(&paths.pending()) {
         Ok(Some(pending)) => pending,
         Ok(None) => return false,
@@ -127,7 +228,7 @@ async fn finish_pending(paths: &Paths, provider: &Arc<CryptoProvider>, envoy: &E
         takeover: Takeover::Asked,
     };
     tracing::info!(hostname = %order.hostname, "revoked, and a registration is pending here: asking for its answer");
-    match register(paths, provider, &order, RegistrationKind::Repeat).await {
+    match register(paths, provider, &build.platform(), &order, RegistrationKind::Repeat).await {
         Ok(registered) => {
             tracing::info!(envoy = %registered.config.envoy, "enrolled anew");
             true
@@ -165,10 +266,24 @@ fn tell_systemd(state: sd_notify::NotifyState<'_>) {
 pub(crate) async fn once(
     paths: &Paths,
     provider: &Arc<CryptoProvider>,
+    build: &Build,
 ) -> Result<(Config, Result<Taken, CheckInError>), DaemonError> {
     vigo_ca::files::create_private_dir(paths.state_dir())?;
-    let _lock = Lock::take(&paths.lock())?;
-    let mut envoy = Envoy::read(paths, provider)?;
+    let _post = Post::take(paths, false)?;
+    let mut envoy = Envoy::read(paths, provider, build)?;
     let result = envoy.check_in(paths).await;
     Ok((envoy.config().clone(), result))
+}
+
+/// `vigo update` by this process, for when no daemon runs.
+pub(crate) async fn update_once(
+    paths: &Paths,
+    provider: &Arc<CryptoProvider>,
+    build: &Build,
+    check: bool,
+) -> Result<UpdateTold, DaemonError> {
+    vigo_ca::files::create_private_dir(paths.state_dir())?;
+    let mut post = Post::take(paths, false)?;
+    let mut envoy = Envoy::read(paths, provider, build)?;
+    Ok(update_told(&mut envoy, &mut post, paths, build, check).await)
 }

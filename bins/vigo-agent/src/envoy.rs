@@ -5,14 +5,18 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::{AlertDescription, ClientConfig};
 use vigo_ca::tls::{ClientIdentity, TlsError, client_config};
-use vigo_core::{Accepted, CheckIn, EnvoyId, FrameError, Notice, PolicyChange, UnixTime};
+use vigo_core::{
+    Accepted, AgentVersion, CheckIn, Directive, DirectiveId, EnvoyId, FrameError, Notice, PolicyChange, StateReport,
+    UnixTime,
+};
 
 use crate::explain::is_about_trust;
 use crate::line::{self, CallError, DialError, Line};
 use crate::record::PolicyRecord;
+use crate::update::{Build, Ledger};
 use crate::{
     Conversation, ConversationError, Enrolment, EnrolmentError, Lock, Outcome, Paths, Pending, Policy, PolicyError,
-    Record, Turn, clock, register,
+    Record, Turn, clock,
 };
 
 /// This machine as an enrolled envoy.
@@ -23,6 +27,8 @@ pub(crate) struct Envoy {
     policy: Policy,
     line: Option<Line>,
     record: Record,
+    build: Build,
+    telling: Option<DirectiveId>,
 }
 
 /// A check-in that was accepted.
@@ -36,6 +42,10 @@ pub struct Taken {
     pub new_policy: Option<String>,
     /// The server's clock.
     pub server_time: UnixTime,
+    /// What an operator wants done.
+    pub directive: Option<Directive>,
+    /// The agent that the server offers.
+    pub offered: Option<AgentVersion>,
 }
 
 /// Why a check-in was not accepted.
@@ -76,7 +86,7 @@ pub enum EnvoyError {
 
 impl Envoy {
     /// Reads the enrolment that counts and what is held of its policy.
-    pub(crate) fn read(paths: &Paths, provider: &Arc<CryptoProvider>) -> Result<Self, EnvoyError> {
+    pub(crate) fn read(paths: &Paths, provider: &Arc<CryptoProvider>, build: &Build) -> Result<Self, EnvoyError> {
         let enrolment = Enrolment::read(paths)?;
         let key = vigo_ca::pem::private_key(&enrolment.tls_key).map_err(TlsError::from)?;
         let identity = ClientIdentity::new(vec![enrolment.certificate.clone()], key);
@@ -85,7 +95,7 @@ impl Envoy {
         let policy = Policy::read(&paths.bundle(), &enrolment.server_key, &enrolment.config.server_id);
         let record = Record::read(&paths.status(), id).unwrap_or_else(|| Record::new(id, &policy));
         let conversation = Conversation::new(id, enrolment.config.server_id, enrolment.server_key);
-        Ok(Self { enrolment, tls, conversation, policy, line: None, record })
+        Ok(Self { enrolment, tls, conversation, policy, line: None, record, build: build.clone(), telling: None })
     }
 
     pub(crate) fn id(&self) -> EnvoyId {
@@ -102,7 +112,7 @@ impl Envoy {
 
     /// One check-in, and what it came to written down.
     pub(crate) async fn check_in(&mut self, paths: &Paths) -> Result<Taken, CheckInError> {
-        let result = match self.exchange().await {
+        let result = match self.exchange(paths).await {
             Ok((accepted, server_time)) => self.take(paths, accepted, server_time),
             Err(error) => Err(error),
         };
@@ -127,7 +137,7 @@ impl Envoy {
     }
 
     /// Signs, sends, and signs again for as long as the server has reason to ask for it.
-    async fn exchange(&mut self) -> Result<(Accepted, UnixTime), CheckInError> {
+    async fn exchange(&mut self, paths: &Paths) -> Result<(Accepted, UnixTime), CheckInError> {
         self.conversation.begin();
         // A connection that was held may have ended long ago without a word; that costs one more try.
         let mut held = self.line.is_some();
@@ -136,13 +146,13 @@ impl Envoy {
                 Some(line) => line,
                 None => self.dial().await?,
             };
-            let frame = self.conversation.sign(self.facts(), &self.enrolment.identity)?;
+            let frame = self.conversation.sign(self.facts(paths), &self.enrolment.identity)?;
             match line.check_in(frame.clone()).await {
                 Ok(reply) => {
                     let turn = self.conversation.answer(frame.digest(), &reply)?;
                     self.line = Some(line);
                     match turn {
-                        Turn::Accepted(accepted, server_time) => return Ok((accepted, server_time)),
+                        Turn::Accepted(accepted, server_time) => return Ok((*accepted, server_time)),
                         Turn::Again => {}
                     }
                 }
@@ -167,14 +177,35 @@ impl Envoy {
         Ok(dialled.open().await?)
     }
 
-    fn facts(&self) -> CheckIn {
+    /// The connection that is held, or a new one: for what is fetched besides check-ins.
+    pub(crate) async fn line(&mut self) -> Result<&Line, CheckInError> {
+        let line = match self.line.take() {
+            Some(line) => line,
+            None => self.dial().await?,
+        };
+        Ok(self.line.insert(line))
+    }
+
+    /// Has the next check-in say what became of a directive.
+    pub(crate) fn tell(&mut self, id: DirectiveId) {
+        self.telling = Some(id);
+    }
+
+    /// Lets go of the connection: the next check-in opens a new one.
+    pub(crate) fn hang_up(&mut self) {
+        self.line = None;
+    }
+
+    fn facts(&self, paths: &Paths) -> CheckIn {
+        let (update_failure, directive) = Ledger::read(paths).map(|ledger| ledger.report()).unwrap_or_default();
+        let directive = directive.filter(|result| self.telling == Some(result.id));
         CheckIn {
             envoy: self.id(),
             session: None,
-            platform: register::platform(),
+            platform: self.build.platform(),
             policy: self.policy.state(),
             trusted_roots: self.enrolment.pins(),
-            report: self.policy.report(),
+            report: StateReport { update_failure, directive, ..self.policy.report() },
         }
     }
 
@@ -187,7 +218,8 @@ impl Envoy {
                 Some(verified.state.version.clone())
             }
         };
-        Ok(Taken { interval: accepted.interval, notices: accepted.notices, new_policy, server_time })
+        let Accepted { interval, notices, directive, offered, .. } = accepted;
+        Ok(Taken { interval, notices, new_policy, server_time, directive, offered })
     }
 
     /// After the first accepted check-in of this enrolment: the registration is finished, the enrolments before it go.

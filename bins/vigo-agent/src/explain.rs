@@ -12,7 +12,7 @@ use crate::line::{CallError, DialError};
 use crate::register::RegisterError;
 use crate::{
     ConfigError, ConversationError, EnrolmentError, Exit, Failure, LockError, OwnNameError, PendingError, PolicyError,
-    Refused,
+    Refused, UpdateError,
 };
 
 const AGAIN: &str = "run the same line again: it finishes what was begun";
@@ -21,6 +21,35 @@ impl From<&Refused> for Failure {
     fn from(refused: &Refused) -> Self {
         let failure = Self::new(refused.exit, &refused.code, &refused.message);
         refused.help.iter().fold(failure, Self::help)
+    }
+}
+
+impl From<&UpdateError> for Failure {
+    fn from(error: &UpdateError) -> Self {
+        let failure = |exit| Self::new(exit, error.code(), with_causes(error));
+        match error {
+            UpdateError::NoKey => failure(Exit::Refused)
+                .help("build it with SIGN_KEY and `cargo xtask dist-agent`, and run a bootstrap line again"),
+            UpdateError::NoProgram => failure(Exit::Refused),
+            UpdateError::Ledger { .. } => failure(Exit::Failed),
+            UpdateError::File(_) | UpdateError::Write { .. } => {
+                failure(Exit::Failed).help("is there room, and may this user write there?")
+            }
+            UpdateError::Call(error) => error.into(),
+            UpdateError::Line(error) => error.as_ref().into(),
+            UpdateError::Unsigned => failure(Exit::Refused).help(
+                "sign it where it is built: `cargo xtask sign`; the server needs the key in `agents.signing_keys`",
+            ),
+            UpdateError::Manifest(_) => failure(Exit::Auth)
+                .help("builds are signed by the key that agents have compiled in; `vigo status` shows its pin"),
+            UpdateError::Refused { .. } | UpdateError::TooLong(_) | UpdateError::Answer(_) => failure(Exit::Refused)
+                .help("`cargo xtask verify` checks the builds of the server's `agents.dir` as this agent does"),
+            UpdateError::BrokeOff { .. } => failure(Exit::Unreachable).help("the next try goes on from there"),
+            UpdateError::Trial { .. } | UpdateError::Interrupted(_) => failure(Exit::Failed)
+                .help("the version before it runs on; this machine's log has what the new one said"),
+            UpdateError::Post(_) => failure(Exit::Refused).help("try again once the other has ended"),
+            UpdateError::Daemon(_) => failure(Exit::Unreachable).help("`vigo status` tells whether one runs"),
+        }
     }
 }
 

@@ -23,11 +23,14 @@ mod status;
 
 mod answer;
 mod daemon;
+mod duty;
 mod envoy;
 mod install;
 mod local_socket;
+mod post;
 mod register;
 pub mod service;
+mod update;
 
 mod agent;
 mod args;
@@ -38,10 +41,10 @@ pub use address::{AddrError, ApiAddr, ServerAddr};
 pub use agent::{Agent, BootstrapError, Bootstrapped, RunError, ServiceChoice, ServiceOutcome, Setup};
 pub use answer::AnswerError;
 pub use args::Cli;
-pub use command::{World, run};
+pub use command::{Then, World, run};
 pub use config::{Config, ConfigError, Trust};
 pub use conversation::{Conversation, ConversationError, Turn};
-pub use daemon::DaemonError;
+pub use daemon::{DaemonError, Ended};
 pub use dice::DiceError;
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use envoy::{CheckInError, EnvoyError, Taken};
@@ -49,7 +52,7 @@ pub use failure::{Exit, Failure};
 pub use hostname::{OwnNameError, own as own_hostname};
 pub use install::InstallError;
 pub use line::{CallError, DialError};
-pub use local_socket::Told;
+pub use local_socket::{Told, UpdateOutcome, UpdateTold};
 pub use lock::{Lock, LockError};
 pub use pace::{Outcome, Pace};
 pub use paths::Paths;
@@ -59,7 +62,8 @@ pub use record::{FailureRecord, PolicyRecord, Record};
 pub use refused::Refused;
 pub use register::{Order, RegisterError, Registered};
 pub use service::ServiceError;
-pub use status::{ServiceState, Status};
+pub use status::{ServiceState, Status, Updates};
+pub use update::{Build, TrialTime, UpdateError};
 
 /// Starts logging to standard error; `VIGO_LOG` chooses what (`info` unless said), as `tracing`'s filters are written.
 pub fn log() {
@@ -69,4 +73,11 @@ pub fn log() {
     let filter = filter.unwrap_or_else(|_| EnvFilter::new("warn,vigo_agent=info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).init();
+}
+
+/// Becomes the program at this path, with the same arguments. Returns only why that cannot be.
+pub fn restart(program: Option<&std::path::Path>) -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    let Some(program) = program else { return std::io::Error::other("nobody knows where it lies") };
+    std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()
 }

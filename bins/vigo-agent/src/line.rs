@@ -1,5 +1,7 @@
 //! The connection to the server: TCP, TLS by the configuration that we were given, HTTP/2, gRPC.
 
+mod get;
+
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -38,6 +40,7 @@ pub(crate) struct Dialled {
 /// A connection to ask on. It never connects again by itself: what was verified is what is spoken to.
 pub(crate) struct Line {
     client: FleetClient<Channel>,
+    channel: Channel,
     alert: Alert,
     server: ServerAddr,
 }
@@ -159,8 +162,8 @@ impl Dialled {
             .await
             .map_err(|_| DialError::Timeout { server: server.clone() })?
             .map_err(|error| http(crate::failure::with_causes(&error)))?;
-        let client = FleetClient::new(channel).max_decoding_message_size(MAX_ANSWER);
-        Ok(Line { client, alert, server })
+        let client = FleetClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        Ok(Line { client, channel, alert, server })
     }
 }
 

@@ -12,12 +12,16 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use vigo_core::AgentVersion;
 
 use crate::envoy::{CheckInError, Taken};
+use crate::update::{Build, Failed, Found, Installed, UpdateError};
 use crate::{Config, Exit, Failure};
 
 /// Asking and answering over the socket takes no time; a check-in may take this long.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// An update is fetched and tried.
+const UPDATE: Duration = Duration::from_mins(25);
 const SHORT: Duration = Duration::from_secs(2);
 /// The longest line of either side.
 const MAX_LINE: u64 = 16 * 1024;
@@ -66,13 +70,96 @@ impl Told {
     }
 }
 
-/// Somebody waits for the next check-in.
-pub(crate) struct Asked(oneshot::Sender<String>);
+/// What `vigo update` tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateTold {
+    /// The version that ran when it was asked.
+    pub running: String,
+    /// What became of it.
+    pub outcome: UpdateOutcome,
+    /// The version that is offered.
+    pub version: Option<String>,
+    /// Why it is not installed: exit code, code, sentence, next steps.
+    pub failure: Option<(u8, String, String, Vec<String>)>,
+}
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateOutcome {
+    /// The version that is offered runs.
+    UpToDate,
+    /// Another is offered, and its manifest is good.
+    Available,
+    /// It is installed.
+    Installed,
+    /// It is not.
+    Failed,
+}
+
+impl UpdateTold {
+    pub(crate) fn found(build: &Build, found: &Result<Found, UpdateError>) -> Self {
+        match found {
+            Ok(Found::Same) => Self::new(build, UpdateOutcome::UpToDate, Some(&build.version)),
+            Ok(Found::Skipped(version)) => Self::new(build, UpdateOutcome::Available, Some(version)),
+            Ok(Found::Newer(offer)) => Self::new(build, UpdateOutcome::Available, Some(&offer.manifest.version)),
+            Err(error) => Self::failed(build, error, None),
+        }
+    }
+
+    pub(crate) fn of(build: &Build, done: &Result<Installed, Failed>) -> Self {
+        match done {
+            Ok(Installed::Same) => Self::new(build, UpdateOutcome::UpToDate, Some(&build.version)),
+            Ok(Installed::Skipped(version)) => Self::new(build, UpdateOutcome::Available, Some(version)),
+            Ok(Installed::Now(version)) => Self::new(build, UpdateOutcome::Installed, Some(version)),
+            Err(failed) => Self::failed(build, &failed.error, failed.version.as_ref()),
+        }
+    }
+
+    fn new(build: &Build, outcome: UpdateOutcome, version: Option<&AgentVersion>) -> Self {
+        let version = version.map(ToString::to_string);
+        Self { running: build.version.to_string(), outcome, version, failure: None }
+    }
+
+    fn failed(build: &Build, error: &UpdateError, version: Option<&AgentVersion>) -> Self {
+        let failure = Failure::from(error);
+        let failure = Some((failure.exit as u8, failure.code, failure.message, failure.help));
+        Self { failure, ..Self::new(build, UpdateOutcome::Failed, version) }
+    }
+
+    /// Whether another version is in the program's place.
+    #[must_use]
+    pub fn installed(&self) -> bool {
+        self.outcome == UpdateOutcome::Installed
+    }
+}
+
+/// What somebody at this machine wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// A check-in now.
+    CheckIn,
+    /// What is offered installed, or looked at.
+    Update {
+        /// Only looked at.
+        check: bool,
+    },
+}
+
+/// Somebody waits for an answer.
+pub(crate) struct Asked {
+    pub(crate) question: Question,
+    tell: oneshot::Sender<String>,
+    told: oneshot::Receiver<()>,
+}
 
 impl Asked {
-    /// Tells them. Who has gone meanwhile hears nothing.
-    pub(crate) fn answer(self, told: &Told) {
-        let _ = self.0.send(serde_json::to_string(told).unwrap_or_default());
+    /// Tells them, and returns once it was sent: this process may be about to become another. Who has gone meanwhile hears
+    /// nothing.
+    pub(crate) async fn answer(self, told: &impl Serialize) {
+        if self.tell.send(serde_json::to_string(told).unwrap_or_default()).is_ok() {
+            let _ = timeout(SHORT, self.told).await;
+        }
     }
 }
 
@@ -143,17 +230,32 @@ async fn answer(stream: UnixStream, ask: mpsc::Sender<Asked>) -> io::Result<()> 
     timeout(SHORT, BufReader::new(read.take(64)).read_line(&mut word)).await??;
     let line = match word.trim_end() {
         "ping" => "pong".to_owned(),
-        "run" => {
-            let (tell, told) = oneshot::channel();
-            if ask.send(Asked(tell)).await.is_err() {
+        word => match question(word) {
+            None => "unknown".to_owned(),
+            Some(question) => {
+                let ((tell, answer), (sent, told)) = (oneshot::channel(), oneshot::channel());
+                if ask.send(Asked { question, tell, told }).await.is_err() {
+                    return Ok(());
+                }
+                let line = answer.await.map_err(io::Error::other)?;
+                write.write_all(format!("{line}\n").as_bytes()).await?;
+                write.flush().await?;
+                // Nobody waits for this where nothing follows it.
+                let _ = sent.send(());
                 return Ok(());
             }
-            told.await.map_err(io::Error::other)?
-        }
-        _ => "unknown".to_owned(),
+        },
     };
-    write.write_all(line.as_bytes()).await?;
-    write.write_all(b"\n").await
+    write.write_all(format!("{line}\n").as_bytes()).await
+}
+
+fn question(word: &str) -> Option<Question> {
+    match word {
+        "run" => Some(Question::CheckIn),
+        "update" => Some(Question::Update { check: false }),
+        "update-check" => Some(Question::Update { check: true }),
+        _ => None,
+    }
 }
 
 async fn ask(path: &Path, word: &str, patience: Duration) -> io::Result<String> {
@@ -178,6 +280,12 @@ pub(crate) async fn run(path: &Path) -> io::Result<Told> {
     serde_json::from_str(&line).map_err(io::Error::other)
 }
 
+/// An update by the daemon, now; or what is offered.
+pub(crate) async fn update(path: &Path, check: bool) -> io::Result<UpdateTold> {
+    let (word, patience) = if check { ("update-check", PATIENCE) } else { ("update", UPDATE) };
+    serde_json::from_str(&ask(path, word, patience).await?).map_err(io::Error::other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +308,7 @@ mod tests {
             notices: vec![("a".into(), "b".into())],
             failure: Some((6, "server_unreachable".into(), "gone".into(), vec!["wait".into()])),
         };
-        let (answered, ()) = tokio::join!(run(&path), async { socket.next().await.answer(&told) });
+        let (answered, ()) = tokio::join!(run(&path), async { socket.next().await.answer(&told).await });
         assert_eq!(answered.unwrap(), told);
         let failure = told.into_failure().unwrap();
         assert_eq!((failure.exit, failure.to_string()), (Exit::Unreachable, "vigo: gone\n  help: wait".to_owned()));

@@ -6,14 +6,21 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
-use vigo_agent::{Cli, Exit, Failure, World};
+use vigo_agent::{Build, Cli, Exit, Failure, Then, World};
 use zeroize::Zeroizing;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     vigo_agent::log();
-    match start(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+    let build = Build::stock();
+    let program = build.program.clone();
+    match start(cli, build) {
+        Ok(Then::End) => ExitCode::SUCCESS,
+        Ok(Then::Restart) => {
+            let error = vigo_agent::restart(program.as_deref());
+            let _ = writeln!(std::io::stderr(), "vigo: the new version cannot be started in this one's place: {error}");
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             // Where standard error is gone, the exit code is all that is left to say.
             let _ = writeln!(std::io::stderr(), "{failure}");
@@ -22,13 +29,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> Result<(), Failure> {
+fn start(cli: Cli, build: Build) -> Result<Then, Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, "failed", format_args!("cannot start: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let world = World {
         provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
         token: token(),
         zone: jiff::tz::TimeZone::system(),
+        build,
     };
     runtime.block_on(async {
         let (mut interrupt, mut terminate) =

@@ -80,6 +80,12 @@ impl Paths {
         self.state_dir.join("status.json")
     }
 
+    /// What is known of updates.
+    #[must_use]
+    pub fn updates(&self) -> PathBuf {
+        self.state_dir.join("update.json")
+    }
+
     /// The policy bundle as it was received.
     #[must_use]
     pub fn bundle(&self) -> PathBuf {

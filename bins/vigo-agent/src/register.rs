@@ -118,6 +118,7 @@ const TRIES: u32 = 3;
 pub(crate) async fn register(
     paths: &Paths,
     provider: &Arc<CryptoProvider>,
+    platform: &Platform,
     order: &Order,
     kind: RegistrationKind,
 ) -> Result<Registered, RegisterError> {
@@ -169,7 +170,7 @@ pub(crate) async fn register(
             token: order.token.as_ref().map(|token| TokenText::new(token.reveal().to_owned())),
             takeover: order.takeover,
             reported_ip: local_ip,
-            platform: platform(),
+            platform: platform.clone(),
         };
         let already = old.as_ref().filter(|old| {
             old.trusts(met.root_pin) && old.config.server == order.server && old.config.hostname == order.hostname
@@ -338,14 +339,5 @@ const fn trust(by: TrustedBy) -> Trust {
         TrustedBy::LeafPin => Trust::LeafPin,
         // The enum may grow; what is not known counts as the least.
         _ => Trust::FirstUse,
-    }
-}
-
-/// What this agent says of itself.
-pub(crate) fn platform() -> Platform {
-    Platform {
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        os: std::env::consts::OS.to_owned(),
-        arch: std::env::consts::ARCH.to_owned(),
     }
 }

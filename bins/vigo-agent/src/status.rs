@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::record::{FailureRecord, PolicyRecord};
+use crate::update::{Build, Ledger};
 use crate::{Config, Paths, Record, Trust, stamp};
 
 /// What `vigo status` shows: who this machine is, what it holds, when it last spoke. Read beside the daemon.
@@ -28,6 +29,32 @@ pub struct Status {
     next_check_in_at: Option<vigo_core::UnixTime>,
     #[serde(with = "stamp")]
     revoked_at: Option<vigo_core::UnixTime>,
+    updates: Updates,
+}
+
+/// By which keys updates are taken, and what became of the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Updates {
+    /// The version that this program is.
+    version: String,
+    /// The pins of the keys; with none every update is refused.
+    signed_by: Vec<String>,
+    /// The version that is not run, a code and a sentence.
+    last_failure: Option<(String, String, String)>,
+}
+
+impl Updates {
+    pub(crate) fn of(paths: &Paths, build: &Build) -> Self {
+        let last_failure = match Ledger::read(paths) {
+            Ok(ledger) => ledger.report().0.map(|failed| (failed.version.to_string(), failed.why)),
+            Err(error) => Some((build.version.to_string(), error.notice())),
+        };
+        Self {
+            version: build.version.to_string(),
+            signed_by: build.keys.as_slice().iter().map(|key| key.pin().to_string()).collect(),
+            last_failure: last_failure.map(|(version, why)| (version, why.code, why.message)),
+        }
+    }
 }
 
 /// Whether a daemon answers on its socket.
@@ -70,7 +97,12 @@ impl Status {
             last_failure,
             next_check_in_at: next_check_in_at.filter(|_| service == ServiceState::Running),
             revoked_at,
+            updates: Updates::default(),
         }
+    }
+
+    pub(crate) fn with_updates(self, updates: Updates) -> Self {
+        Self { updates, ..self }
     }
 
     /// For a person, times in `zone`.
@@ -122,6 +154,19 @@ impl Status {
                 ServiceState::NotRunning => "not running",
             },
         );
+        if !self.updates.version.is_empty() {
+            line("Version: ", &self.updates.version);
+            line(
+                "Updates: ",
+                &match self.updates.signed_by.as_slice() {
+                    [] => "refused (this agent was built without a signing key)".to_owned(),
+                    keys => format!("signed by {}", keys.join(" or ")),
+                },
+            );
+        }
+        if let Some((version, code, message)) = &self.updates.last_failure {
+            line("Last update: ", &format!("{version} {code}: {message}"));
+        }
         text
     }
 }

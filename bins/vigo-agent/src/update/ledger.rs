@@ -1,0 +1,198 @@
+//! What is known of updates from one run to the next: `update.json` in the folder of the state.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vigo_ca::files::{self, FileError};
+use vigo_core::{AgentVersion, DirectiveId, DirectiveResult, Notice, UnixTime, UpdateFailure};
+
+use super::{UpdateError, Wish};
+use crate::{Paths, stamp};
+
+/// A build that could not be verified is looked at again after so long: the server may have mended it meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
+/// A trial that was ended from outside so often is the new version's doing.
+const TRIES: u8 = 3;
+
+/// What is known of updates. A file that cannot be read is no empty one: without the floor no update is installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ledger {
+    /// The highest version that was ever verified here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    floor: Option<String>,
+    /// The build that is being tried, until it runs or is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trying: Option<Trying>,
+    /// The last that failed, until another is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+    /// What became of the last directive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<Done>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Trying {
+    version: String,
+    sha256: String,
+    attempts: u8,
+    directive: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Failed {
+    version: String,
+    sha256: Option<String>,
+    code: String,
+    message: String,
+    /// Until when it is left alone; without, for ever.
+    #[serde(with = "stamp", default)]
+    until: Option<UnixTime>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Done {
+    directive: String,
+    /// Code and sentence; without, it was carried out.
+    failure: Option<(String, String)>,
+}
+
+impl Ledger {
+    /// Reads it; an empty one where there is none.
+    ///
+    /// # Errors
+    /// `Ledger` for a file that cannot be read.
+    pub(crate) fn read(paths: &Paths) -> Result<Self, UpdateError> {
+        let path = paths.updates();
+        let damaged = |what: String| UpdateError::Ledger { path: path.clone(), what };
+        let text = match files::read_private(&path) {
+            Ok(text) => text,
+            Err(FileError::Absent { .. }) => return Ok(Self::default()),
+            Err(error) => return Err(damaged(error.to_string())),
+        };
+        let ledger: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        ledger.floor()?;
+        Ok(ledger)
+    }
+
+    pub(crate) fn write(&self, paths: &Paths) -> Result<(), UpdateError> {
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| UpdateError::Ledger { path: paths.updates(), what: error.to_string() })?;
+        Ok(files::replace_private(&paths.updates(), text.as_bytes())?)
+    }
+
+    /// The highest version that was ever verified here.
+    pub(crate) fn floor(&self) -> Result<Option<AgentVersion>, UpdateError> {
+        let parse = |text: &String| {
+            text.parse().map_err(|_| UpdateError::Ledger { path: "update.json".into(), what: "floor".to_owned() })
+        };
+        self.floor.as_ref().map(parse).transpose()
+    }
+
+    pub(crate) fn raise_floor(&mut self, version: &AgentVersion) -> Result<(), UpdateError> {
+        if self.floor()?.is_none_or(|floor| floor < *version) {
+            self.floor = Some(version.to_string());
+        }
+        Ok(())
+    }
+
+    /// Whether a build is left alone unless somebody asks for it.
+    pub(crate) fn skips(&self, sha256: &[u8; 32], now: UnixTime) -> bool {
+        let same = |failed: &&Failed| failed.sha256.as_deref() == Some(hex::encode(sha256).as_str());
+        self.failed.as_ref().filter(same).is_some_and(|failed| failed.until.is_none_or(|until| now < until))
+    }
+
+    pub(crate) fn begin(&mut self, version: &AgentVersion, sha256: &[u8; 32], wish: Wish) {
+        let sha256 = hex::encode(sha256);
+        let before = self.trying.as_ref().filter(|trying| trying.sha256 == sha256 && wish == Wish::Offered);
+        let attempts = before.map_or(0, |trying| trying.attempts).saturating_add(1);
+        let directive = match wish {
+            Wish::Directed(id) => Some(id.to_string()),
+            Wish::Offered | Wish::Here => None,
+        };
+        self.trying = Some(Trying { version: version.to_string(), sha256, attempts, directive });
+    }
+
+    /// Notes a failure. `true`: it is another than the one that was noted before.
+    pub(crate) fn fail(
+        &mut self,
+        error: &UpdateError,
+        version: &AgentVersion,
+        sha256: Option<&[u8; 32]>,
+        wish: Wish,
+        now: UnixTime,
+    ) -> bool {
+        self.trying = None;
+        let Notice { code, message } = error.notice();
+        let until = match error {
+            UpdateError::Trial { .. } | UpdateError::Interrupted(_) => None,
+            UpdateError::TooLong(_) | UpdateError::Refused { .. } => Some(now.after(LOOK_AGAIN)),
+            // Nothing that is the build's fault: the next check-in tries again.
+            _ => Some(now),
+        };
+        let failed = Failed { version: version.to_string(), sha256: sha256.map(hex::encode), code, message, until };
+        let before = self.failed.replace(failed.clone());
+        let mut news = before.is_none_or(|before| (before.code, before.sha256) != (failed.code.clone(), failed.sha256));
+        if let Wish::Directed(id) = wish {
+            self.settle(id, Some(Notice { code: failed.code, message: failed.message }));
+            news = true;
+        }
+        news
+    }
+
+    /// Notes what became of a directive.
+    pub(crate) fn settle(&mut self, id: DirectiveId, failure: Option<Notice>) {
+        self.result =
+            Some(Done { directive: id.to_string(), failure: failure.map(|notice| (notice.code, notice.message)) });
+    }
+
+    /// Whether that directive was carried out, or given up.
+    pub(crate) fn has_settled(&self, id: DirectiveId) -> bool {
+        self.result.as_ref().is_some_and(|done| done.directive == id.to_string())
+    }
+
+    /// At the start of a daemon that runs `version`: what a process before it had begun is over, one way or the other.
+    /// `true`: something was, so it is to be written.
+    pub(crate) fn open(&mut self, version: &AgentVersion, now: UnixTime) -> bool {
+        let Some(trying) = self.trying.clone() else { return false };
+        let directive = trying.directive.as_ref().and_then(|id| id.parse().ok());
+        if trying.version == version.to_string() {
+            (self.trying, self.failed) = (None, None);
+            if let Some(id) = directive {
+                self.settle(id, None);
+            }
+            return true;
+        }
+        let tried: Result<AgentVersion, _> = trying.version.parse();
+        match (tried, trying.attempts >= TRIES) {
+            (Ok(tried), true) => {
+                let error = UpdateError::Interrupted(tried.clone());
+                let mut sha256 = [0; 32];
+                let known = hex::decode_to_slice(&trying.sha256, &mut sha256).is_ok();
+                self.fail(
+                    &error,
+                    &tried,
+                    known.then_some(&sha256),
+                    directive.map_or(Wish::Offered, Wish::Directed),
+                    now,
+                );
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What a check-in says.
+    pub(crate) fn report(&self) -> (Option<UpdateFailure>, Option<DirectiveResult>) {
+        let failure = self.failed.as_ref().and_then(|failed| {
+            let why = Notice { code: failed.code.clone(), message: failed.message.clone() };
+            Some(UpdateFailure { version: failed.version.parse().ok()?, why })
+        });
+        let result = self.result.as_ref().and_then(|done| {
+            let failure = done.failure.clone().map(|(code, message)| Notice { code, message });
+            Some(DirectiveResult { id: done.directive.parse().ok()?, failure })
+        });
+        (failure, result)
+    }
+}
