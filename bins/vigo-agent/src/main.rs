@@ -25,11 +25,7 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Failed, "failed", format_args!("cannot start: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let world = World {
-        provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
-        token: token(),
-        zone: jiff::tz::TimeZone::system(),
-    };
+    let world = World { provider: Arc::new(provider()), token: token(), zone: jiff::tz::TimeZone::system() };
     runtime.block_on(async {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
@@ -42,6 +38,11 @@ fn start(cli: Cli) -> Result<(), Failure> {
         vigo_agent::run(cli, world, stop).await
     })
 }
+
+#[cfg(feature = "aws-lc")]
+use rustls::crypto::aws_lc_rs::default_provider as provider;
+#[cfg(not(feature = "aws-lc"))]
+use rustls::crypto::ring::default_provider as provider;
 
 #[expect(clippy::disallowed_methods, reason = "a program's main reads the environment")]
 fn token() -> Option<Zeroizing<String>> {
