@@ -27,6 +27,14 @@ pub struct Cli {
     pub(crate) command: Option<Command>,
 }
 
+impl Cli {
+    /// Whether it asks for the daemon, which services start.
+    #[must_use]
+    pub const fn is_daemon(&self) -> bool {
+        matches!(self.command, None | Some(Command::Daemon { .. }))
+    }
+}
+
 /// Where the agent keeps its files.
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]

@@ -23,13 +23,13 @@ impl Listener {
     /// Listens. A name that somebody else has taken is refused.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         let name = name(path);
-        let next = vigo_windows::private_pipe(&name, vigo_windows::Instance::First)?;
+        let next = vigo_windows_service::private_pipe(&name, vigo_windows_service::Instance::First)?;
         Ok(Self { name, next })
     }
 
     pub(crate) async fn accept(&mut self) -> io::Result<NamedPipeServer> {
         self.next.connect().await?;
-        let next = vigo_windows::private_pipe(&self.name, vigo_windows::Instance::Further)?;
+        let next = vigo_windows_service::private_pipe(&self.name, vigo_windows_service::Instance::Further)?;
         Ok(std::mem::replace(&mut self.next, next))
     }
 }

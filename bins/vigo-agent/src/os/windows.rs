@@ -38,11 +38,11 @@ impl Os for Windows {
     }
 
     fn may_install(&self) -> bool {
-        vigo_windows::may_install_services()
+        vigo_windows_service::may_install_services()
     }
 
     fn tell(&self, _: Phase) {
-        // `vigo_windows::run` tells when the service is up and when it has ended.
+        // `vigo_windows_service::run` tells when the service is up and when it has ended.
     }
 
     fn restart(&self, _: &Path) -> io::Result<Infallible> {
