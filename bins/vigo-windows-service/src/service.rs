@@ -32,19 +32,11 @@ struct Body {
 /// The dispatcher calls a function, which cannot hold anything: what it is to run lies here.
 static BODY: Mutex<Option<Body>> = Mutex::new(None);
 
-#[expect(unsafe_code, reason = "the system calls it with pointers to the arguments")]
-mod entry {
-    use super::{OsString, define_windows_service, serve};
+// What is unsafe in it is the library's own: the system calls `entry` with pointers to arguments, of which none is needed.
+define_windows_service!(entry, serve_arguments);
 
-    define_windows_service!(main, serve_arguments);
-
-    fn serve_arguments(_: Vec<OsString>) {
-        serve();
-    }
-
-    pub(super) fn dispatch(name: &str) -> Result<(), super::ServiceError> {
-        super::service_dispatcher::start(name, main)
-    }
+fn serve_arguments(_: Vec<OsString>) {
+    serve();
 }
 
 /// Runs `daemon` as the service `name` where the service control manager started this process. `stop` is called when it
@@ -60,7 +52,7 @@ pub fn run(
 ) -> Result<Ran, ServiceError> {
     let body = Body { name, stop: Box::new(stop), daemon: Box::new(daemon) };
     *BODY.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
-    match entry::dispatch(name) {
+    match service_dispatcher::start(name, entry) {
         Err(ServiceError::Winapi(error)) if error.raw_os_error() == Some(NOT_A_SERVICE) => Ok(Ran::NotAService),
         other => other.map(|()| Ran::AsService),
     }
