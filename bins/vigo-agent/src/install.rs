@@ -75,7 +75,7 @@ impl Staged {
         let target = folder.join(os::here().program());
         let failed = |source| InstallError { path: target.clone(), source };
         let own = std::env::current_exe().map_err(failed)?;
-        if fs::canonicalize(&target).is_ok_and(|there| there == own) {
+        if fs::canonicalize(&target).is_ok_and(|there| fs::canonicalize(&own).is_ok_and(|own| own == there)) {
             return Ok(Self { staged: None, target });
         }
         if target.is_dir() {

@@ -180,5 +180,4 @@ impl Manager {
 }
 
 #[cfg(test)]
-#[path = "service/tests.rs"]
 mod tests;

@@ -272,5 +272,4 @@ impl Uninstalled {
 }
 
 #[cfg(test)]
-#[path = "uninstall/tests.rs"]
 mod tests;

@@ -59,7 +59,7 @@ impl DistAgent {
         let folder = workspace.join("target/dist");
         std::fs::create_dir_all(&folder)?;
         let tools = Tools::ready(&folder)?;
-        let cargo = Cargo { tools: &tools, workspace: &workspace, folder: folder.join("cargo"), keys };
+        let cargo = Cargo { tools: &tools, workspace: &workspace, folder, keys };
         if secret.is_none() {
             eprintln!("dist-agent: unsigned: agents refuse updates. SIGN_KEY=FILE signs them");
         }

@@ -12,6 +12,8 @@ pub(super) fn install(start: &Start) -> Result<Plan, ServiceError> {
     const TEXT: &str = "an rc script";
     let path = || ServiceError::Path { path: start.0.join(" "), text: TEXT };
     let words = start.quoted(TEXT, quote::shell)?;
+    // The program's path is one that rc does not quote.
+    quote::bare(&words[0]).ok_or_else(path)?;
     let arguments =
         format!("{} </dev/null 2>&1 | /usr/bin/logger -t vigo_envoy -p daemon.info &", words[1..].join(" "));
     // rc reads it as a line of words again.

@@ -5,7 +5,7 @@ use super::{Plan, ServiceError, Start, quote};
 pub(super) const FILE: &str = "/etc/rc.d/vigo_envoy";
 
 pub(super) fn install(start: &Start) -> Result<Plan, ServiceError> {
-    let words = start.quoted("an OpenBSD rc script", quote::openbsd)?;
+    let words = start.quoted("an OpenBSD rc script", quote::bare)?;
     // The process is found by program and flags, as they stand here.
     let script = format!(
         "#!/bin/ksh\n\

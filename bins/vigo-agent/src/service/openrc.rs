@@ -9,7 +9,8 @@ pub(super) fn install(start: &Start) -> Result<Plan, ServiceError> {
     const TEXT: &str = "an OpenRC script";
     let words = start.quoted(TEXT, quote::shell)?;
     let path = || ServiceError::Path { path: start.0.join(" "), text: TEXT };
-    let program = quote::shell(&start.0[0]).ok_or_else(path)?;
+    // OpenRC puts the program's path between double quotes, and reads that once more.
+    let program = quote::systemd(&start.0[0]).ok_or_else(path)?;
     // OpenRC reads it as a line of words again.
     let arguments = quote::shell(&words[1..].join(" ")).ok_or_else(path)?;
     let script = format!(

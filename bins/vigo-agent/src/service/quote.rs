@@ -27,8 +27,8 @@ pub(super) fn xml(text: &str) -> Option<String> {
     Some(text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"))
 }
 
-/// A word that OpenBSD's rc finds the process by: it stands unquoted in a command line and in a regular expression.
-pub(super) fn openbsd(word: &str) -> Option<String> {
+/// A word that nothing quotes: an rc finds the process by it, in a command line and in a regular expression.
+pub(super) fn bare(word: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-@,".contains(c);
     (!word.is_empty() && word.chars().all(plain)).then(|| word.to_owned())
 }
@@ -59,9 +59,9 @@ mod tests {
         check(shell, "/a\nb", None);
         check(xml, "/a<b>&\"c'", Some("/a&lt;b&gt;&amp;&quot;c'"));
         check(xml, "/a\u{1}", None);
-        check(openbsd, "/opt/vigo_1/vigo", Some("/opt/vigo_1/vigo"));
+        check(bare, "/opt/vigo_1/vigo", Some("/opt/vigo_1/vigo"));
         for refused in ["/a b", "/a+b", "/a'b", "/a*"] {
-            check(openbsd, refused, None);
+            check(bare, refused, None);
         }
         check(windows, r"C:\Program Files\Vigo\vigo.exe", Some(r#""C:\Program Files\Vigo\vigo.exe""#));
         for refused in ["D:\\", "C:\\%x%", "C:\\a\"b", ""] {

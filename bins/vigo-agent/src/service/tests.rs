@@ -1,9 +1,8 @@
-//! Every rendered text, on whatever system the tests run: held by what would read it, where that can be had.
+//! Every rendered text, on whatever system the tests run.
 
 #![cfg(unix)]
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+mod read_again;
 
 use super::plan::{OnFailure, Step};
 use super::*;
@@ -206,34 +205,36 @@ fn what_is_started() {
     check_line(Manager::Smf, &usual(), method);
 }
 
+/// Who does not take this path for the program's, and who not for a folder's.
 #[track_caller]
-fn check_refused(path: &str, by: &[Manager]) {
-    for manager in ALL {
-        for start in [Start::words(&[path, "daemon"]), Start::words(&["/v", "--state-dir", path, "daemon"])] {
-            match manager.install(&start) {
-                Ok(_) => assert!(!by.contains(&manager), "{manager:?} takes {path:?}"),
-                Err(error) => {
-                    assert!(by.contains(&manager), "{manager:?} refuses {path:?}");
-                    assert!(error.to_string().contains("cannot stand in "), "{error}");
-                }
+fn check_refused(path: &str, program: &[Manager], folder: &[Manager]) {
+    let refusing = |start: Start| -> Vec<Manager> {
+        let refuses = |manager: &Manager| match manager.install(&start) {
+            Ok(_) => false,
+            Err(error) => {
+                assert!(error.to_string().contains(" cannot stand in "), "{error}");
+                true
             }
-        }
-    }
+        };
+        ALL.into_iter().filter(refuses).collect()
+    };
+    assert_eq!(refusing(Start::words(&[path, "daemon"])), program, "{path:?} as program");
+    assert_eq!(refusing(Start::words(&["/v", "--state-dir", path, "daemon"])), folder, "{path:?} as folder");
 }
 
 #[test]
 fn paths_that_would_mean_something_else_are_refused() {
-    use Manager::{OpenBsd, Smf, Systemd, Windows};
-    check_refused("/a\nb", &ALL);
-    check_refused("/a\0b", &ALL);
-    check_refused("/a b", &[OpenBsd]);
-    check_refused("/a+b", &[OpenBsd]);
-    check_refused("/a%n", &[Systemd, OpenBsd, Smf, Windows]);
-    check_refused("/a$HOME", &[Systemd, OpenBsd]);
-    check_refused("/a\"b", &[Systemd, OpenBsd, Windows]);
-    check_refused("/a;b", &[Systemd, OpenBsd]);
-    check_refused("/ä", &[Systemd, OpenBsd]);
-    check_refused("/a\\", &[Systemd, OpenBsd, Windows]);
+    use Manager::{NetBsd, OpenBsd, OpenRc, Smf, Systemd, Windows};
+    check_refused("/a\nb", &ALL, &ALL);
+    check_refused("/a\0b", &ALL, &ALL);
+    check_refused("/a b", &[NetBsd, OpenBsd], &[OpenBsd]);
+    check_refused("/a+b", &[NetBsd, OpenBsd], &[OpenBsd]);
+    check_refused("/a%n", &[Systemd, OpenRc, NetBsd, OpenBsd, Smf, Windows], &[Systemd, OpenBsd, Smf, Windows]);
+    check_refused("/a$HOME", &[Systemd, OpenRc, NetBsd, OpenBsd], &[Systemd, OpenBsd]);
+    check_refused("/a\"b", &[Systemd, OpenRc, NetBsd, OpenBsd, Windows], &[Systemd, OpenBsd, Windows]);
+    check_refused("/a;b", &[Systemd, OpenRc, NetBsd, OpenBsd], &[Systemd, OpenBsd]);
+    check_refused("/ä", &[Systemd, OpenRc, NetBsd, OpenBsd], &[Systemd, OpenBsd]);
+    check_refused("/a\\", &[Systemd, OpenRc, NetBsd, OpenBsd, Windows], &[Systemd, OpenBsd, Windows]);
 }
 
 #[test]
@@ -247,138 +248,6 @@ fn folders_that_are_not_the_usual_ones_are_named() {
     assert_eq!(start("/usr/local/sbin/vigo", "").unwrap(), "/usr/local/sbin/vigo daemon");
     assert_eq!(start("/o/vigo", "/o/etc").unwrap(), "/o/vigo --config-dir /o/etc daemon");
     assert_eq!(start("vigo", "").unwrap_err(), "vigo cannot stand in a service: use a path of plain characters");
-}
-
-/// Says that what would read the texts is not here.
-#[expect(clippy::disallowed_methods, reason = "tests are run by a command that sets it")]
-fn skipped(test: &str, tool: &str) {
-    eprintln!("SKIPPED {test}: there is no {tool} here");
-    if let Some(log) = std::env::var_os("VIGO_SKIP_LOG") {
-        let mut log = std::fs::OpenOptions::new().append(true).create(true).open(log).unwrap();
-        writeln!(log, "SKIPPED {test}: there is no {tool} here").unwrap();
-    }
-}
-
-/// What a program makes of a text on its standard input; `None` where there is no such program.
-#[track_caller]
-fn ask(program: &[&str], input: &str) -> Option<String> {
-    let mut command = Command::new(program[0]);
-    command.args(&program[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        child => child.unwrap(),
-    };
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{program:?}: {said}\n{input}");
-    Some(String::from_utf8(output.stdout).unwrap())
-}
-
-/// A path of all that a shell, an XML reader or an rc could take for something else.
-const ODD: &str = "/o/it's \"$HOME\" `id` & <b>;\\*";
-
-fn odd() -> Start {
-    Start::words(&[ODD, "--config-dir", "/c d", "daemon"])
-}
-
-#[test]
-fn scripts_are_scripts_in_every_shell() {
-    let shells: [&[&str]; 7] = [
-        &["dash"],
-        &["busybox", "sh"],
-        &["bash", "--posix"],
-        &["mksh"],
-        &["ksh93"],
-        &["yash"],
-        &["zsh", "--emulate", "sh"],
-    ];
-    for shell in shells {
-        for (manager, start) in
-            [(Manager::OpenRc, odd()), (Manager::FreeBsd, odd()), (Manager::NetBsd, odd()), (Manager::OpenBsd, usual())]
-        {
-            if ask(&[shell, &["-n"]].concat(), &text(manager, &start).unwrap()).is_none() {
-                skipped("scripts_are_scripts_in_every_shell", shell[0]);
-                break;
-            }
-        }
-    }
-}
-
-/// What a script's rc would start, one word a line, by a stand-in for its `rc.subr`.
-#[track_caller]
-fn check_words(manager: Manager, stand_in: &str, expected: &[&str]) {
-    let script = text(manager, &odd()).unwrap();
-    let script: String =
-        script.lines().filter(|line| !line.starts_with(". ")).map(|line| format!("{line}\n")).collect();
-    let said = ask(&["sh", "-s"], &format!("load_rc_config() {{ :; }}\n{stand_in}\n{script}\n{}", "end")).unwrap();
-    assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{manager:?}");
-}
-
-#[test]
-fn an_rc_finds_the_words_again() {
-    let words = [ODD, "--config-dir", "/c d", "daemon"];
-    // FreeBSD and NetBSD evaluate command and arguments as one line.
-    let freebsd = "run_rc_command() { eval \"set -- $command $command_args\"; printf '%s\\n' \"$@\"; }; end() { :; }";
-    let daemon =
-        ["/usr/sbin/daemon", "-S", "-T", "vigo_envoy", "-t", "vigo_envoy", "-R", "5", "-P", "/var/run/vigo_envoy.pid"];
-    check_words(Manager::FreeBsd, freebsd, &[daemon.as_slice(), &words].concat());
-    // NetBSD's line is a pipe into logger; the program is put apart, what is said is said by the stand-in for it.
-    let netbsd = "run_rc_command() { said=$command; show() { printf '%s\\n' \"$said\" \"$@\"; }\n\
-                  line=${command_args%%</dev/null*}; eval \"show $line\"\n\
-                  case $command_args in *' | /usr/bin/logger -t vigo_envoy -p daemon.info &') ;; *) echo \"$command_args\";; esac; }\n\
-                  end() { :; }";
-    check_words(Manager::NetBsd, netbsd, &words);
-    // OpenRC evaluates the arguments, and takes the program as it is.
-    let openrc = "end() { eval \"set -- $command_args\"; printf '%s\\n' \"$command\" \"$@\"; }";
-    check_words(Manager::OpenRc, openrc, &words);
-}
-
-#[test]
-fn launchd_and_smf_find_the_words_again() {
-    const TEST: &str = "launchd_and_smf_find_the_words_again";
-    let plist = text(Manager::Launchd, &odd()).unwrap();
-    let program = "import sys, plistlib\n\
-                   p = plistlib.loads(sys.stdin.buffer.read())\n\
-                   print('\\n'.join(p['ProgramArguments'] + [p['Label'], str(p['KeepAlive']), oct(p['Umask'])]))";
-    match ask(&["python3", "-c", program], &plist) {
-        Some(said) => assert_eq!(
-            said.lines().collect::<Vec<_>>(),
-            [ODD, "--config-dir", "/c d", "daemon", "com.vigo.envoy", "True", "0o77"]
-        ),
-        None => skipped(TEST, "python3"),
-    }
-    let manifest = text(Manager::Smf, &odd()).unwrap();
-    let program = "import sys, xml.dom.minidom as m\n\
-                   methods = m.parse(sys.stdin.buffer).getElementsByTagName('exec_method')\n\
-                   print('\\n'.join(x.getAttribute('exec') for x in methods))";
-    match ask(&["python3", "-c", program], &manifest) {
-        Some(said) => {
-            let (start, stop) = said.trim_end().split_once('\n').unwrap();
-            assert_eq!(stop, ":kill");
-            let words = ask(&["sh", "-s"], &format!("set -- {start}\nprintf '%s\\n' \"$@\"\n")).unwrap();
-            assert_eq!(words.lines().collect::<Vec<_>>(), [ODD, "--config-dir", "/c d", "daemon"]);
-        }
-        None => skipped(TEST, "python3"),
-    }
-}
-
-#[test]
-fn systemd_takes_the_unit() {
-    let dir = tempfile::tempdir().unwrap();
-    let unit = dir.path().join(systemd::NAME);
-    for start in [Start::words(&["/bin/sh", "daemon"]), Start::words(&["/bin/sh", "--state-dir", "/a b", "daemon"])] {
-        std::fs::write(&unit, text(Manager::Systemd, &start).unwrap()).unwrap();
-        match Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return skipped("systemd_takes_the_unit", "systemd-analyze");
-            }
-            output => {
-                let said = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
-                assert!(!said.contains(systemd::NAME), "{said}");
-            }
-        }
-    }
 }
 
 /// A folder that stands for a machine, and a folder of commands that write down how they were called.

@@ -11,7 +11,8 @@ pub(crate) struct Cargo<'a> {
     pub(crate) tools: &'a Tools,
     /// The folder of the workspace.
     pub(crate) workspace: &'a Path,
-    /// The target folder, of all systems together: what runs here while others are built for is built once.
+    /// The folder of all that is made on the way. cargo's own folder in it is one for all systems: what runs here while
+    /// others are built for is built once.
     pub(crate) folder: PathBuf,
     /// The keys that agents trust, as they are compiled in.
     pub(crate) keys: Option<String>,
@@ -37,7 +38,7 @@ impl Cargo<'_> {
         let (target, ..) = order;
         let scripts = self.tools.scripts(target)?;
         run(&mut self.command(order, &scripts))?;
-        Ok(self.folder.join(target.triple).join("agent").join(target.binary()))
+        Ok(self.folder.join("cargo").join(target.triple).join("agent").join(target.binary()))
     }
 
     fn command(&self, (target, job, provider): Order, scripts: &Path) -> Command {
@@ -74,7 +75,7 @@ impl Cargo<'_> {
             .env("RUSTC", "/usr/bin/rustc")
             // The standard library is built from its sources, which no stable compiler does unless it is told so.
             .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_TARGET_DIR", &self.folder)
+            .env("CARGO_TARGET_DIR", self.folder.join("cargo"))
             .env(format!("CC_{underscored}"), scripts.join("cc"))
             .env(format!("CXX_{underscored}"), scripts.join("cc"))
             .env(format!("AR_{underscored}"), scripts.join("ar"));
@@ -92,7 +93,7 @@ impl Cargo<'_> {
             command.env("CARGO_PROFILE_AGENT_STRIP", "false");
         }
         if job == Job::Build && target.link == Link::Script {
-            command.env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), scripts.join("ld"));
+            command.env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), scripts.join("link-gcc"));
         }
         command
     }

@@ -86,7 +86,8 @@ fn scripts(zig: &Path, target: &Target) -> [(&'static str, String); 3] {
     let own = "-lgcc | -lgcc_eh | -lgcc_s | -l:libpthread.a | -lssp_nonshared | -lmsvcrt | *rsbegin.o | *rsend.o | crt2.o \
                | dllcrt2.o | -Wl,--disable-auto-image-base | -fno-use-linker-plugin";
     let ld = without(own, &format!("cc -target {system} \"${{kept[@]}}\" -lunwind"));
-    [("cc", cc), ("ld", ld), ("ar", format!("#!/bin/sh\nexec \"{zig}\" ar \"$@\"\n"))]
+    // rustc takes a linker for what its name says: this one takes the arguments of gcc.
+    [("cc", cc), ("link-gcc", ld), ("ar", format!("#!/bin/sh\nexec \"{zig}\" ar \"$@\"\n"))]
 }
 
 /// Installs packages as root on Debian; says which are missing elsewhere.
@@ -133,7 +134,7 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{script} {words:?}");
         };
         check("cc", &["--target=x", "-march=native", "-c", "a b.c"], "cc;-target;x86_64-windows-gnu;-c;a b.c;");
-        check("ld", &["/x/rsend.o", "a.o", "-lgcc_eh"], "cc;-target;x86_64-windows-gnu;a.o;-lunwind;");
+        check("link-gcc", &["/x/rsend.o", "a.o", "-lgcc_eh"], "cc;-target;x86_64-windows-gnu;a.o;-lunwind;");
         check("ar", &["crs", "x.a"], "ar;crs;x.a;");
     }
 }

@@ -33,18 +33,22 @@ pub(crate) fn run(target: &Target, binary: &Path, folder: &Path, version: &str) 
             (command, "qemu-user")
         }
         Run::Wine => {
-            let Some(wine) = ["wine64", "wine"].into_iter().find(|wine| has(wine)) else {
+            if !has("wine") || !has("wineserver") {
                 return Ok(Ran::No("there is no wine here (wine, wine64)".to_owned()));
-            };
+            }
             let Some(folder) = beside_the_stand_in(binary, folder)? else {
                 return Ok(Ran::No("there is no x86_64-w64-mingw32-gcc here (gcc-mingw-w64-x86-64)".to_owned()));
             };
-            let mut command = Command::new(wine);
+            let mut command = Command::new("wine");
             command.arg(folder.join("vigo.exe")).env("WINEPREFIX", folder.join("prefix")).env("WINEDEBUG", "-all");
             (command, "wine")
         }
     };
     let output = command.arg("version").output().with_context(|| format!("cannot run it by {how}"))?;
+    if target.run == Run::Wine {
+        // What wine started besides would stay for a while.
+        let _ = Command::new("wineserver").arg("-k").env("WINEPREFIX", folder.join("wine/prefix")).status();
+    }
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() || said.trim_end() != format!("vigo {version}") {
         let errors = String::from_utf8_lossy(&output.stderr);
