@@ -9,10 +9,12 @@ use vigo_core::{EnvoyId, RegistrationKind};
 use crate::daemon::{self, DaemonError, Ended};
 use crate::install::{InstallError, Staged};
 use crate::local_socket::{self, Told, UpdateTold};
+use crate::os;
 use crate::record::PolicyRecord;
 use crate::register::{Order, RegisterError, Registered, register};
-use crate::service::{self, ServiceError};
+use crate::service::{Ground, Manager, ServiceError, Start};
 use crate::status::{ServiceState, Updates};
+use crate::uninstall::{self, UninstallError, Uninstalled};
 use crate::update::{Build, Trial};
 use crate::{Enrolment, EnrolmentError, Paths, Policy, Record, Status};
 
@@ -38,8 +40,9 @@ pub enum ServiceChoice {
 pub struct Setup {
     /// Whether a service is installed.
     pub service: ServiceChoice,
-    /// Where this program is put; `None`: it stays where it is, and a service starts it from there.
-    pub bin_dir: Option<PathBuf>,
+    /// Where this program is put: into the first of these folders that takes it, made if it is not there. With none it
+    /// stays where it is, and a service starts it from there.
+    pub bin_dirs: Vec<PathBuf>,
 }
 
 /// A machine that enrolled and checked in.
@@ -59,11 +62,11 @@ pub struct Bootstrapped {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceOutcome {
     /// It runs, and starts at boot.
-    Started,
+    Started(Manager),
     /// None was asked for.
     NotWanted,
-    /// This system is not run by systemd.
-    NoSystemd,
+    /// No service manager that is known runs this system.
+    NoManager,
     /// Only root may install one.
     NotRoot,
 }
@@ -145,7 +148,7 @@ impl Agent {
     /// With what went wrong; the same call again finishes what was begun.
     pub async fn bootstrap(&self, order: &Order, setup: &Setup) -> Result<Bootstrapped, BootstrapError> {
         // What may fail for want of room or leave is tried before the server is asked.
-        let staged = setup.bin_dir.as_deref().map(Staged::beside).transpose()?;
+        let staged = Staged::in_first_of(&setup.bin_dirs)?;
         let registered = self.register(order).await?;
         let program = match staged {
             Some(staged) => staged.commit()?,
@@ -153,14 +156,17 @@ impl Agent {
         };
         let service = match setup.service {
             ServiceChoice::None => ServiceOutcome::NotWanted,
-            ServiceChoice::Install if !service::has_systemd() => ServiceOutcome::NoSystemd,
-            ServiceChoice::Install if !rustix::process::geteuid().is_root() => ServiceOutcome::NotRoot,
-            ServiceChoice::Install => {
-                service::install(&program, &self.paths)?;
-                ServiceOutcome::Started
-            }
+            ServiceChoice::Install => match os::here().manager() {
+                None => ServiceOutcome::NoManager,
+                Some(_) if !os::here().may_install() => ServiceOutcome::NotRoot,
+                Some(manager) => {
+                    let plan = manager.install(&Start::new(&program, &self.paths)?)?;
+                    Ground::here().carry_out(&plan)?;
+                    ServiceOutcome::Started(manager)
+                }
+            },
         };
-        let checked_in = if service == ServiceOutcome::Started {
+        let checked_in = if let ServiceOutcome::Started(_) = service {
             self.first_check_in(registered.config.envoy).await?;
             None
         } else {
@@ -220,6 +226,15 @@ impl Agent {
     /// nothing.
     pub(crate) async fn on_trial(&self, pause: Duration, stop: impl Future<Output = ()>) -> Result<Ended, DaemonError> {
         daemon::run((&self.paths, &self.provider, &self.build), Some(Trial { pause }), stop).await
+    }
+
+    /// Removes this machine's enrolment, and where this process may install services and these are the folders that the
+    /// service uses, the service and the program. The server knows the envoy until it is revoked there.
+    ///
+    /// # Errors
+    /// With what could not be removed; the same call goes on.
+    pub fn uninstall(&self) -> Result<Uninstalled, UninstallError> {
+        uninstall::uninstall(&self.paths)
     }
 
     /// What is known of this machine's enrolment, read beside whoever checks in.

@@ -11,6 +11,7 @@ use vigo_core::{RegistrationKind, Takeover};
 use crate::duty::{self, Duty, Next};
 use crate::envoy::{CheckInError, Envoy, EnvoyError, Taken};
 use crate::local_socket::{Asked, Question, Told, UpdateTold};
+use crate::os::{self, Phase};
 use crate::post::Post;
 use crate::register::{Order, register};
 use crate::update::{self, Build, Ledger, Trial, Wish};
@@ -40,7 +41,7 @@ pub(crate) async fn run(
     trial: Option<Trial>,
     stop: impl Future<Output = ()>,
 ) -> Result<Ended, DaemonError> {
-    vigo_ca::files::create_private_dir(paths.state_dir())?;
+    os::private_folder(paths.state_dir())?;
     let mut post = match trial {
         None => Post::take(paths, true)?,
         // The daemon that starts this one is about to let go.
@@ -54,7 +55,7 @@ pub(crate) async fn run(
     let mut stop = pin!(stop);
     let (mut pace, mut interval) = (Pace::default(), envoy.config().interval);
     tracing::info!(envoy = %envoy.id(), server = %envoy.config().server, "checking in");
-    tell_systemd(sd_notify::NotifyState::Ready);
+    os::here().tell(Phase::Ready);
     let mut asked: Option<Asked> = None;
     loop {
         if let Some(other) = replaced(paths, provider, build, &envoy) {
@@ -127,7 +128,7 @@ pub(crate) async fn run(
             },
         }
     }
-    tell_systemd(sd_notify::NotifyState::Stopping);
+    os::here().tell(Phase::Stopping);
     tracing::info!("stopped");
     Ok(Ended::Stopped)
 }
@@ -255,20 +256,13 @@ fn log(result: &Result<Taken, CheckInError>) {
     }
 }
 
-/// systemd's service manager, where there is one: it waits for this before the service counts as started.
-fn tell_systemd(state: sd_notify::NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::debug!(%error, "systemd was not told");
-    }
-}
-
 /// One check-in by this process, for when no daemon runs.
 pub(crate) async fn once(
     paths: &Paths,
     provider: &Arc<CryptoProvider>,
     build: &Build,
 ) -> Result<(Config, Result<Taken, CheckInError>), DaemonError> {
-    vigo_ca::files::create_private_dir(paths.state_dir())?;
+    os::private_folder(paths.state_dir())?;
     let _post = Post::take(paths, false)?;
     let mut envoy = Envoy::read(paths, provider, build)?;
     let result = envoy.check_in(paths).await;
@@ -282,7 +276,7 @@ pub(crate) async fn update_once(
     build: &Build,
     check: bool,
 ) -> Result<UpdateTold, DaemonError> {
-    vigo_ca::files::create_private_dir(paths.state_dir())?;
+    os::private_folder(paths.state_dir())?;
     let mut post = Post::take(paths, false)?;
     let mut envoy = Envoy::read(paths, provider, build)?;
     Ok(update_told(&mut envoy, &mut post, paths, build, check).await)

@@ -10,6 +10,7 @@ mod config;
 mod enrolment;
 mod hostname;
 mod lock;
+mod os;
 mod paths;
 mod pending;
 
@@ -29,7 +30,8 @@ mod install;
 mod local_socket;
 mod post;
 mod register;
-pub mod service;
+mod service;
+mod uninstall;
 mod update;
 
 mod agent;
@@ -61,8 +63,9 @@ pub use policy::{Policy, PolicyError};
 pub use record::{FailureRecord, PolicyRecord, Record};
 pub use refused::Refused;
 pub use register::{Order, RegisterError, Registered};
-pub use service::ServiceError;
+pub use service::{Manager, ServiceError};
 pub use status::{ServiceState, Status, Updates};
+pub use uninstall::{UninstallError, Uninstalled};
 pub use update::{Build, TrialTime, UpdateError};
 
 /// Starts logging to standard error; `VIGO_LOG` chooses what (`info` unless said), as `tracing`'s filters are written.
@@ -75,9 +78,12 @@ pub fn log() {
     log.with_ansi(std::io::stderr().is_terminal()).init();
 }
 
-/// Becomes the program at this path, with the same arguments. Returns only why that cannot be.
+/// Becomes the program at this path, with the same arguments, or ends so that the service manager starts it. Returns only
+/// why that cannot be.
 pub fn restart(program: Option<&std::path::Path>) -> std::io::Error {
-    use std::os::unix::process::CommandExt as _;
     let Some(program) = program else { return std::io::Error::other("nobody knows where it lies") };
-    std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()
+    match os::here().restart(program) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
 }

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use vigo_core::{AgentManifest, UpdateRefusal};
 
 use super::UpdateError;
+use crate::os;
 
 /// What the name of a program that is not in its place begins with.
 const NEXT: &str = ".vigo-next-";
@@ -86,12 +87,7 @@ impl Slot {
             let refusal = UpdateRefusal::OtherBinary;
             return Err(UpdateError::Refused { version: manifest.version.clone(), refusal });
         }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = fs::Permissions::from_mode(0o755);
-            self.file.set_permissions(mode).map_err(|source| self.failed(source))?;
-        }
+        os::here().make_program(&self.file).map_err(|source| self.failed(source))?;
         self.file.sync_all().map_err(|source| self.failed(source))
     }
 
@@ -110,42 +106,15 @@ impl Slot {
     /// Swaps: the program that was there is kept as `<name>.previous`, and one or the other is in its place whenever the
     /// machine stops.
     pub(super) fn install(self, program: &Path) -> Result<(), UpdateError> {
-        let swap = || -> io::Result<()> {
-            keep_previous(program)?;
-            fs::rename(&self.path, program)?;
-            sync_folder(program)
-        };
-        let done = swap().map_err(|source| UpdateError::Write { path: program.to_owned(), source });
+        let mut previous = program.as_os_str().to_owned();
+        previous.push(".previous");
+        let done = os::here().exchange(&self.path, program, Path::new(&previous));
+        let done = done.map_err(|source| UpdateError::Write { path: program.to_owned(), source });
         if done.is_err() {
             self.remove();
         }
         done
     }
-}
-
-/// The program beside its own name, under `<name>.previous`.
-fn keep_previous(program: &Path) -> io::Result<()> {
-    let name = |end: &str| {
-        let mut name = program.file_name().unwrap_or_default().to_os_string();
-        name.push(end);
-        program.with_file_name(name)
-    };
-    let (fresh, previous) = (name(".previous-new"), name(".previous"));
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // Where a file cannot have two names it is copied.
-    if fs::hard_link(program, &fresh).is_err() {
-        fs::copy(program, &fresh)?;
-        File::open(&fresh)?.sync_all()?;
-    }
-    fs::rename(&fresh, &previous)
-}
-
-fn sync_folder(program: &Path) -> io::Result<()> {
-    // Windows has no folders to open, and journals the rename.
-    if cfg!(unix) { File::open(program.parent().unwrap_or(Path::new("/")))?.sync_all() } else { Ok(()) }
 }
 
 /// Removes what other tries left beside the program, but for one name.
