@@ -24,7 +24,7 @@ const LEFT: Duration = Duration::from_secs(3600);
 
 /// Whether a file of this name beside the program is one that a run of ours left.
 pub(crate) fn is_left_behind(name: &str) -> bool {
-    name.starts_with(NEW) || name.starts_with(OLD)
+    [NEW, OLD, crate::update::NEXT].iter().any(|begin| name.starts_with(begin))
 }
 
 /// Removes what killed runs left. What cannot be removed is no reason to stop.

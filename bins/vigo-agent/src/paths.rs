@@ -20,7 +20,7 @@ impl Paths {
     /// The files of a registration that is not finished.
     pub(crate) const PENDING_FILES: [&'static str; 4] = ["request", "identity_key", "tls_key", "csr"];
     /// The files of the state, but for its lock. What is not here is not ours, and `vigo uninstall` leaves it.
-    pub(crate) const STATE_FILES: [&'static str; 3] = ["status.json", "bundle", "daemon.sock"];
+    pub(crate) const STATE_FILES: [&'static str; 4] = ["status.json", "bundle", "daemon.sock", "update.json"];
 
     /// Those of this system, where no others are named.
     #[must_use]

@@ -183,9 +183,12 @@ impl Removal<'_> {
             Err(_) if cfg!(windows) && self.own == Some(program) => done.in_use = Some(program.to_owned()),
             other => other?,
         }
+        let previous = crate::update::previous(program);
         let Some(folder) = program.parent() else { return Ok(()) };
         for (name, path) in entries(folder)? {
-            if install::is_left_behind(&name) {
+            // The one that the last update replaced, and its second name while that was being made.
+            let is_previous = path == previous || name == format!("{}.previous-new", self.os.program());
+            if is_previous || install::is_left_behind(&name) {
                 remove_file(&path, done)?;
             }
         }
@@ -198,18 +201,20 @@ fn is_ours(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name == "vigo" || name == "Vigo")
 }
 
-/// Names and paths of what is in a real folder; nothing where there is none.
+/// Names and paths of what is in a real folder, in order; nothing where there is none.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, UninstallError> {
     if !fs::symlink_metadata(folder).is_ok_and(|meta| meta.is_dir()) {
         return Ok(Vec::new());
     }
     let failed = |source| UninstallError::Remove { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).map_err(failed)?;
-    entries
+    let mut found: Vec<_> = entries
         .map(|entry| {
             entry.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).map_err(failed)
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    found.sort();
+    Ok(found)
 }
 
 fn remove_file(path: &Path, done: &mut Uninstalled) -> Result<(), UninstallError> {

@@ -18,7 +18,7 @@ pub use this_build::{Build, TrialTime};
 
 pub(crate) use ledger::Ledger;
 pub(crate) use offer::check_self;
-pub(crate) use slot::remove_others;
+pub(crate) use slot::{NEXT, previous, remove_others};
 pub(crate) use trial::Trial;
 
 use vigo_core::{AgentVersion, DirectiveId, SigningKeys};

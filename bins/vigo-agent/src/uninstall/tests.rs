@@ -47,6 +47,9 @@ impl Machine {
         machine.put("/etc/vigo-envoy/lock");
         machine.put("/usr/local/sbin/vigo");
         machine.put("/usr/local/sbin/.vigo-new-x");
+        machine.put("/usr/local/sbin/.vigo-next-0011");
+        machine.put("/usr/local/sbin/vigo.previous");
+        machine.put("/usr/local/sbin/vigo.previous-new");
         machine.put("/usr/local/sbin/theirs");
         machine.put("/etc/systemd/system/vigo-envoy.service");
         config.write(&machine.paths.config()).unwrap();
@@ -80,6 +83,9 @@ fn all_of_it_goes_and_nothing_else() {
              removed    /var/lib/vigo\n\
              removed    /usr/local/sbin/vigo\n\
              removed    /usr/local/sbin/.vigo-new-x\n\
+             removed    /usr/local/sbin/.vigo-next-0011\n\
+             removed    /usr/local/sbin/vigo.previous\n\
+             removed    /usr/local/sbin/vigo.previous-new\n\
              next: this machine stays enrolled until the server is told otherwise: vigocli envoys revoke {ENVOY}\n"
         )
     );

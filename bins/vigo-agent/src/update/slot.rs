@@ -11,7 +11,7 @@ use super::UpdateError;
 use crate::os;
 
 /// What the name of a program that is not in its place begins with.
-const NEXT: &str = ".vigo-next-";
+pub(crate) const NEXT: &str = ".vigo-next-";
 
 /// A file that becomes the next program, or nothing.
 #[derive(Debug)]
@@ -106,15 +106,20 @@ impl Slot {
     /// Swaps: the program that was there is kept as `<name>.previous`, and one or the other is in its place whenever the
     /// machine stops.
     pub(super) fn install(self, program: &Path) -> Result<(), UpdateError> {
-        let mut previous = program.as_os_str().to_owned();
-        previous.push(".previous");
-        let done = os::here().exchange(&self.path, program, Path::new(&previous));
+        let done = os::here().exchange(&self.path, program, &previous(program));
         let done = done.map_err(|source| UpdateError::Write { path: program.to_owned(), source });
         if done.is_err() {
             self.remove();
         }
         done
     }
+}
+
+/// Where the program that was replaced is kept.
+pub(crate) fn previous(program: &Path) -> PathBuf {
+    let mut name = program.as_os_str().to_owned();
+    name.push(".previous");
+    name.into()
 }
 
 /// Removes what other tries left beside the program, but for one name.
