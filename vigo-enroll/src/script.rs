@@ -3,6 +3,7 @@
 //! The script is static text. What is put into it was parsed first and is written out again by the type that parsed it,
 //! so that nothing in it ever came from a request.
 
+mod powershell;
 mod system;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vigo_core::{Hostname, HostnameError, Pin, TokenText};
 
+pub use self::powershell::{bootstrap_for_windows, one_liner_for_windows};
 pub use self::system::{System, UnknownSystem};
 
 /// The script for Linux, before its values are put in. `@NAME@` stands for a value. The braces are here, around all of it.
