@@ -5,7 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use vigo_core::TokenText;
 
-use super::{OneLiner, ScriptValues, WebCertificate, is_plain};
+use super::one_liner::is_plain;
+use super::{OneLiner, ScriptValues, WebCertificate};
 
 /// The script before its values are put in. The parentheses are here, around all of it: no text that lacks the last one
 /// is PowerShell.
@@ -43,7 +44,7 @@ const KEY_CHECK_CLASS: &str = "VigoKeyCheck";
 /// ```
 #[must_use]
 pub fn bootstrap_for_windows(values: &ScriptValues) -> String {
-    let trusted = match values.certificate {
+    let trusted = match values.certificate() {
         WebCertificate::OwnCa => "no",
         WebCertificate::PubliclyTrusted => "yes",
     };
@@ -55,11 +56,11 @@ pub fn bootstrap_for_windows(values: &ScriptValues) -> String {
         .replace("'@TYPE@'", &quoted(&class))
         .replace("'@SERVER@'", &quoted(values.server()))
         .replace("'@API_ADDR@'", &quoted(values.api_addr()))
-        .replace("'@CA_PIN@'", &quoted(&values.ca_pin.to_string()))
-        .replace("'@CA_PIN_CURL@'", &quoted(&values.ca_pin.to_curl()))
-        .replace("'@CA_PIN_TOKEN@'", &quoted(&URL_SAFE_NO_PAD.encode(values.ca_pin.as_bytes())))
-        .replace("'@LEAF_PIN@'", &quoted(&values.leaf_pin.to_string()))
-        .replace("'@LEAF_PIN_CURL@'", &quoted(&values.leaf_pin.to_curl()))
+        .replace("'@CA_PIN@'", &quoted(&values.ca_pin().to_string()))
+        .replace("'@CA_PIN_CURL@'", &quoted(&values.ca_pin().to_curl()))
+        .replace("'@CA_PIN_TOKEN@'", &quoted(&URL_SAFE_NO_PAD.encode(values.ca_pin().as_bytes())))
+        .replace("'@LEAF_PIN@'", &quoted(&values.leaf_pin().to_string()))
+        .replace("'@LEAF_PIN_CURL@'", &quoted(&values.leaf_pin().to_curl()))
         .replace("'@PUBLICLY_TRUSTED@'", &quoted(trusted))
 }
 
@@ -81,8 +82,9 @@ pub fn bootstrap_for_windows(values: &ScriptValues) -> String {
 /// ```
 #[must_use]
 pub fn one_liner_for_windows(values: &ScriptValues, line: &OneLiner<'_>) -> String {
-    let loopback = format!("https://{}", values.api.to_loopback());
-    let (flags, address) = match (values.certificate, line.local) {
+    let (server, api) = values.endpoints();
+    let loopback = format!("https://{}", api.on_loopback().to_text());
+    let (flags, address) = match (values.certificate(), line.local) {
         (WebCertificate::PubliclyTrusted, _) => ("-sSf".to_owned(), values.api_addr()),
         (WebCertificate::OwnCa, true) => (pinned(values), loopback.as_str()),
         (WebCertificate::OwnCa, false) => (pinned(values), values.api_addr()),
@@ -91,10 +93,13 @@ pub fn one_liner_for_windows(values: &ScriptValues, line: &OneLiner<'_>) -> Stri
     let mut text = format!(
         "curl.exe {flags} -o \"$env:TEMP\\vigo.ps1\" {url}; if ($LASTEXITCODE -eq 0) {{ & \
          ([scriptblock]::Create((Get-Content -Raw \"$env:TEMP\\vigo.ps1\"))) -CaPin {}",
-        values.ca_pin
+        values.ca_pin()
     );
+    if let Some(pin) = line.signing_pin {
+        text += &format!(" -SigningPin {pin}");
+    }
     if line.local {
-        text += &format!(" -Server {} -ApiAddr {}", quoted(&values.server.to_loopback()), quoted(address));
+        text += &format!(" -Server {} -ApiAddr {}", quoted(&server.on_loopback().to_text()), quoted(address));
     }
     match line.token.map(TokenText::reveal) {
         Some(token) if is_plain(token) => text += &format!(" -Token {}", quoted(token)),
@@ -105,7 +110,7 @@ pub fn one_liner_for_windows(values: &ScriptValues, line: &OneLiner<'_>) -> Stri
 }
 
 fn pinned(values: &ScriptValues) -> String {
-    format!("-sSfk --pinnedpubkey {}", quoted(&values.leaf_pin.to_curl()))
+    format!("-sSfk --pinnedpubkey {}", quoted(&values.leaf_pin().to_curl()))
 }
 
 /// A text as PowerShell reads it back, whatever it holds. The four typographic quotes end a text there as `'` does.
@@ -146,11 +151,14 @@ mod tests {
         let values = ScriptValues::new(server, api, Pin::from([1; 32]), Pin::from([2; 32]), certificate);
         let values = values.expect("good values");
         let expected = expected
-            .replace("LEAF", &values.leaf_pin.to_curl())
+            .replace("LEAF", &values.leaf_pin().to_curl())
             .replace("RUN", "& ([scriptblock]::Create((Get-Content -Raw \"$env:TEMP\\vigo.ps1\"))) -CaPin")
             .replace("FILE", "\"$env:TEMP\\vigo.ps1\"")
-            .replace("CA_PIN", &values.ca_pin.to_string());
-        assert_eq!(one_liner_for_windows(&values, &OneLiner { token: token.as_ref(), local }), expected);
+            .replace("CA_PIN", &values.ca_pin().to_string());
+        assert_eq!(
+            one_liner_for_windows(&values, &OneLiner { token: token.as_ref(), local, ..OneLiner::default() }),
+            expected
+        );
     }
 
     #[test]

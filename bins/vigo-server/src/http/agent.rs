@@ -27,6 +27,8 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 struct Platform {
     os: Option<String>,
     arch: Option<String>,
+    /// `text` for what cannot choose its headers, as the downloaders of some systems.
+    format: Option<String>,
 }
 
 async fn find(app: &App, os: &str, arch: &str) -> Result<Build, ApiError> {
@@ -51,7 +53,8 @@ async fn latest(
     let arch = platform.arch.as_deref().unwrap_or("x86_64");
     let build = find(&app, os, arch).await?;
     let url = format!("{}/api/v1/agent/download/{os}/{arch}", app.script.api_addr());
-    let text = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
+    let accepted = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
+    let text = accepted || platform.format.as_deref() == Some("text");
     if text {
         let lines = format!(
             "version {}\nos {os}\narch {arch}\nsize {}\nsha256 {}\nurl {url}\n",
