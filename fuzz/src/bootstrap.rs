@@ -6,7 +6,7 @@
 use axum::extract::Query;
 use serde::Deserialize;
 use vigo_core::{Pin, TokenText};
-use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, bootstrap, one_liner};
+use vigo_enroll::script::{OneLiner, ScriptValues, System, WebCertificate, bootstrap, one_liner};
 
 use crate::Seed;
 
@@ -22,8 +22,10 @@ pub fn check(data: &[u8]) {
         let (ca, leaf) = (Pin::from([1; 32]), Pin::from([2; 32]));
         if let Ok(values) = ScriptValues::new(server, api, ca, leaf, certificate) {
             script(&values);
-            for local in [false, true] {
-                one_line(&values, token, local);
+            for system in System::ALL {
+                for local in [false, true] {
+                    one_line(&values, token, system, local);
+                }
             }
             let again = ScriptValues::new(values.server(), values.api_addr(), ca, leaf, certificate);
             assert_eq!(again.as_ref(), Ok(&values), "what is written is read as something else");
@@ -49,37 +51,47 @@ fn script(values: &ScriptValues) {
     assert_eq!(script.lines().count(), plain.lines().count(), "a value has more than one line");
 }
 
-fn one_line(values: &ScriptValues, token: &str, local: bool) {
-    let without = one_liner(values, &OneLiner { token: None, local });
-    let with = one_liner(values, &OneLiner { token: Some(&TokenText::new(token.to_owned())), local });
-    let added = with.strip_prefix(&without).expect("a token is added at the end");
-    match added.strip_prefix(" --token ") {
+fn one_line(values: &ScriptValues, token: &str, system: System, local: bool) {
+    let token_text = TokenText::new(token.to_owned());
+    let line = OneLiner { system, local, ..OneLiner::default() };
+    let (without, with) = (one_liner(values, &line), one_liner(values, &OneLiner { token: Some(&token_text), ..line }));
+    let (flag, prompt, end, pipes) = match system {
+        System::Windows => (" -Token ", " -TokenPrompt", " }", Some(0)),
+        System::Linux | System::Macos | System::Illumos => (" --token ", " --token-prompt", "", Some(1)),
+        _ => (" --token ", " --token-prompt", "", None),
+    };
+    let without = without.strip_suffix(end).expect("the end of it");
+    let added =
+        with.strip_prefix(without).and_then(|added| added.strip_suffix(end)).expect("a token is added at the end");
+    match added.strip_prefix(flag) {
         Some(shown) => {
+            // PowerShell has it in quotes.
+            let shown = shown.trim_matches('\'');
             assert_eq!(shown, token);
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             assert!(!shown.is_empty() && !shown.starts_with('-') && shown.bytes().all(plain), "{with}");
         }
-        None => assert_eq!(added, " --token-prompt"),
+        None => assert_eq!(added, prompt),
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" .-:/|'[]+=_".contains(&byte);
-    assert!(with.bytes().all(allowed), "{with}");
-    assert_eq!(with.matches('|').count(), 1, "{with}");
-    // Between quotes, and out of them again: brackets are patterns to some shells.
+    assert!(with.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{with}");
+    assert!(pipes.is_none_or(|pipes| with.matches('|').count() == pipes), "{with}");
+    // Between quotes, and out of them again: brackets are patterns to some shells, and `!` is history to csh.
     let bare: String = without.split('\'').step_by(2).collect();
     assert!(without.matches('\'').count().is_multiple_of(2) && !bare.contains(['[', ']']), "{without}");
+    assert!(!with.contains('!'), "{with}");
 }
 
 /// As the server's handler reads it.
 #[derive(Debug, Deserialize)]
-struct System {
+struct Asked {
     os: Option<String>,
 }
 
 /// The query chooses a system and nothing else: what the server says of a bad one does not repeat it.
 fn asked_for(query: &str) {
     let Ok(uri) = format!("/bootstrap?{query}").parse::<http::Uri>() else { return };
-    match Query::<System>::try_from_uri(&uri) {
-        Ok(Query(System { os })) => assert!(os.is_none() || query.contains("os"), "a system from nowhere: {os:?}"),
+    match Query::<Asked>::try_from_uri(&uri) {
+        Ok(Query(Asked { os })) => assert!(os.is_none() || query.contains("os"), "a system from nowhere: {os:?}"),
         Err(rejection) => {
             let said = rejection.body_text();
             let repeated = query.split(['&', '=']).find(|part| part.len() > 3 && said.contains(part));

@@ -38,6 +38,33 @@ fn rule_10_openssl_verifies_what_the_server_issued() {
 }
 
 #[test]
+fn the_query_chooses_the_bootstrap_script_and_no_header_enters_it() {
+    if !needs_tools("the_query_chooses_the_bootstrap_script_and_no_header_enters_it", &["curl"]) {
+        return;
+    }
+    let server = Server::start();
+    let get = |query: &str| {
+        let url = format!("{}/bootstrap{query}", server.api());
+        let shown = "%{http_code} %{content_type}";
+        let answer = Program::at("curl").args(["-ksSg", "-H", "Host: evil.example.com", "-w", shown, &url]).run().ok();
+        assert!(!answer.contains("evil.example.com"), "{answer}");
+        answer
+    };
+    let windows = get("?os=windows");
+    let (leaf, address) = (format!("LeafPin = '{}'", server.leaf_pin()), "ApiAddr = 'https://");
+    assert!(windows.starts_with("(& {\n") && windows.contains(&leaf) && windows.contains(address), "{windows}");
+    assert!(windows.ends_with("} @args)200 text/plain; charset=utf-8"), "{windows}");
+    let plain = get("");
+    assert!(plain.starts_with("{\n") && plain.ends_with("\n}200 text/x-shellscript; charset=utf-8"), "{plain}");
+    assert_eq!(get("?os=linux"), plain);
+    assert_eq!(get("?os=openbsd"), plain);
+    for unknown in ["?os=", "?os=plan9", "?os=Windows", "?os=%24(reboot)"] {
+        let refused = get(unknown);
+        assert!(refused.contains("\"no_agent\"") && refused.ends_with("404 application/json"), "{unknown}: {refused}");
+    }
+}
+
+#[test]
 fn rule_01_pins_are_what_openssl_computes_and_what_curl_checks() {
     if !needs_tools("rule_01_pins_are_what_openssl_computes_and_what_curl_checks", &["openssl", "curl"]) {
         return;

@@ -49,7 +49,9 @@ const ENTRY_POINTS: [(&str, &str); 4] = [
         "Registrar RegistrarParts AdmissionHook HashPool Limiter Limits Reason Refusal decide rules::Rules \
          token::Token token::TokenKey token::TokenSecret operate::create_token operate::revoke_token \
          operate::add_approval operate::approvals operate::remove_approval operate::allow_reenroll \
-         operate::revoke_envoy operate::delete_envoy script::ScriptValues script::bootstrap script::one_liner",
+         operate::revoke_envoy operate::delete_envoy script::System script::ScriptValues script::bootstrap \
+         script::bootstrap_for_windows script::one_liner \
+         script::one_liner_for_windows",
     ),
     (
         "vigo-ca",

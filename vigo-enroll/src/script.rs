@@ -3,14 +3,22 @@
 //! The script is static text. What is put into it was parsed first and is written out again by the type that parsed it,
 //! so that nothing in it ever came from a request.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod one_liner;
+mod powershell;
+mod system;
+mod values;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use vigo_core::{Hostname, HostnameError, Pin, TokenText};
 
-/// The script for Linux, before its values are put in. `@NAME@` stands for a value. The braces are here, around all of it.
-const LINUX: &str = concat!(
+pub use self::one_liner::{OneLiner, one_liner};
+pub use self::powershell::{bootstrap_for_windows, one_liner_for_windows};
+pub use self::system::{System, UnknownSystem};
+pub use self::values::{ScriptError, ScriptValues, WebCertificate};
+
+/// The script for every Unix, before its values are put in. `@NAME@` stands for a value. The braces are here, around all
+/// of it.
+const UNIX: &str = concat!(
     "{\n",
     include_str!("script/start.sh"),
     "\n",
@@ -18,194 +26,22 @@ const LINUX: &str = concat!(
     "\n",
     include_str!("script/trust.sh"),
     "\n",
+    include_str!("script/platform.sh"),
+    "\n",
+    include_str!("script/place.sh"),
+    "\n",
     include_str!("script/fetch.sh"),
+    "\n",
+    include_str!("script/openssl.sh"),
+    "\n",
+    include_str!("script/sign.sh"),
     "\n",
     include_str!("script/run.sh"),
     "}"
 );
 
-/// The port of an `https` address that names none.
-const HTTPS_PORT: u16 = 443;
-
-/// Whose certificate the HTTPS listener shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WebCertificate {
-    /// One of the server's own CA: nothing but a pin can check it.
-    OwnCa,
-    /// One that every system's root store verifies.
-    PubliclyTrusted,
-}
-
-/// What the server's configuration puts into the script: parsed, so that it cannot be anything but a name and a number.
-///
-/// ```
-/// use vigo_core::Pin;
-/// use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, bootstrap, one_liner};
-/// let (ca, leaf) = (Pin::from([1; 32]), Pin::from([2; 32]));
-/// let server = "vigo.example.com:1530";
-/// let values = ScriptValues::new(server, "https://vigo.example.com:8443", ca, leaf, WebCertificate::OwnCa).unwrap();
-/// assert!(bootstrap(&values).contains(&ca.to_string()));
-/// let line = one_liner(&values, &OneLiner { token: None, local: false });
-/// assert!(line.starts_with("curl -sSfk --pinnedpubkey 'sha256//"));
-/// assert!(ScriptValues::new("$(reboot):1530", "https://a:8443", ca, leaf, WebCertificate::OwnCa).is_err());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScriptValues {
-    server: Endpoint,
-    api: Endpoint,
-    server_text: String,
-    api_text: String,
-    ca_pin: Pin,
-    leaf_pin: Pin,
-    certificate: WebCertificate,
-}
-
-/// Why a value may not stand in the script.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScriptError {
-    /// The gRPC address has no port.
-    #[error("`{0}` is no `host:port`, as in `vigo.example.com:1530`")]
-    NoPort(String),
-    /// A port that is no number from 1 to 65535.
-    #[error("the port of `{0}` is no number from 1 to 65535")]
-    Port(String),
-    /// Not an `https` address.
-    #[error("`{0}` does not start with `https://`")]
-    NotHttps(String),
-    /// More than a host and a port.
-    #[error("`{0}` has more than a host and a port: user, path and query have no place in it")]
-    MoreThanAuthority(String),
-    /// An IPv6 address without its brackets, or with a zone.
-    #[error("`{0}` has no IPv6 address in brackets, as in `[fd00::1]:1530`")]
-    Ipv6(String),
-    /// The host is no name.
-    #[error("the host of `{text}`: {reason}")]
-    Host {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        reason: HostnameError,
-    },
-}
-
-impl ScriptValues {
-    /// Parses what the configuration says.
-    ///
-    /// - `server`: where agents dial gRPC, `host:port`.
-    /// - `api_addr`: where they fetch by HTTPS, `https://host[:port]`.
-    /// - `ca_pin`, `leaf_pin`: the keys of the server's own CA and of the certificate that it signed for itself.
-    ///
-    /// # Errors
-    /// A [`ScriptError`] that names the value and what is wrong with it.
-    pub fn new(
-        server: &str,
-        api_addr: &str,
-        ca_pin: Pin,
-        leaf_pin: Pin,
-        certificate: WebCertificate,
-    ) -> Result<Self, ScriptError> {
-        let authority = api_addr.strip_prefix("https://").ok_or_else(|| ScriptError::NotHttps(api_addr.to_owned()))?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let api = Endpoint::parse(authority, Some(HTTPS_PORT))?;
-        let server = Endpoint::parse(server, None)?;
-        let (server_text, api_text) = (server.to_text(), format!("https://{}", api.to_text()));
-        Ok(Self { server, api, server_text, api_text, ca_pin, leaf_pin, certificate })
-    }
-
-    /// Where agents dial gRPC, `host:port`.
-    #[must_use]
-    pub fn server(&self) -> &str {
-        &self.server_text
-    }
-
-    /// Where agents fetch by HTTPS, `https://host:port`, without a slash at the end.
-    #[must_use]
-    pub fn api_addr(&self) -> &str {
-        &self.api_text
-    }
-
-    /// The CA's pin.
-    #[must_use]
-    pub const fn ca_pin(&self) -> Pin {
-        self.ca_pin
-    }
-
-    /// The pin of the server's own certificate.
-    #[must_use]
-    pub const fn leaf_pin(&self) -> Pin {
-        self.leaf_pin
-    }
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Endpoint {
-    host: Host,
-    port: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
-    Name(Hostname),
-    Address(IpAddr),
-}
-
-impl Endpoint {
-    fn parse(text: &str, default_port: Option<u16>) -> Result<Self, ScriptError> {
-        if text.contains(['/', '?', '#', '@']) {
-            return Err(ScriptError::MoreThanAuthority(text.to_owned()));
-        }
-        let (host, port) = if text.starts_with('[') {
-            let end = text.find(']').ok_or_else(|| ScriptError::Ipv6(text.to_owned()))?;
-            let (host, port) = text.split_at(end + 1);
-            if port.is_empty() { (host, None) } else { (host, port.strip_prefix(':').or(Some(port))) }
-        } else {
-            match text.split_once(':') {
-                Some((_, port)) if port.contains(':') => return Err(ScriptError::Ipv6(text.to_owned())),
-                Some((host, port)) => (host, Some(port)),
-                None => (text, None),
-            }
-        };
-        let port = match (port, default_port) {
-            (Some(port), _) => parse_port(port).ok_or_else(|| ScriptError::Port(text.to_owned()))?,
-            (None, Some(port)) => port,
-            (None, None) => return Err(ScriptError::NoPort(text.to_owned())),
-        };
-        let host = if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Host::Address(inner.parse::<Ipv6Addr>().map_err(|_| ScriptError::Ipv6(text.to_owned()))?.into())
-        } else if let Ok(address) = host.parse::<Ipv4Addr>() {
-            Host::Address(address.into())
-        } else {
-            Host::Name(host.parse().map_err(|reason| ScriptError::Host { text: text.to_owned(), reason })?)
-        };
-        Ok(Self { host, port })
-    }
-
-    fn to_text(&self) -> String {
-        let port = self.port;
-        match &self.host {
-            Host::Name(name) => format!("{name}:{port}"),
-            Host::Address(IpAddr::V4(address)) => format!("{address}:{port}"),
-            Host::Address(IpAddr::V6(address)) => format!("[{address}]:{port}"),
-        }
-    }
-
-    fn to_loopback(&self) -> String {
-        format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)
-    }
-}
-
-/// Digits alone: `u16::from_str` would take a sign too.
-fn parse_port(text: &str) -> Option<u16> {
-    if !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok().filter(|&port| port != 0)
-}
-
-/// The bootstrap script for Linux: POSIX sh, one `{ …; }` block, no newline after its last brace, so that every copy that
-/// was cut short is a syntax error and does nothing.
+/// The bootstrap script for every Unix that a [`System`] names: POSIX sh, one `{ …; }` block, no newline after its last
+/// brace, so that every copy that was cut short is a syntax error and does nothing.
 ///
 /// ```
 /// use vigo_core::Pin;
@@ -219,78 +55,16 @@ fn parse_port(text: &str) -> Option<u16> {
 /// ```
 #[must_use]
 pub fn bootstrap(values: &ScriptValues) -> String {
-    let trusted = match values.certificate {
+    let trusted = match values.certificate() {
         WebCertificate::OwnCa => "no",
         WebCertificate::PubliclyTrusted => "yes",
     };
-    LINUX
-        .replace("@SERVER@", values.server())
+    UNIX.replace("@SERVER@", values.server())
         .replace("@API_ADDR@", values.api_addr())
-        .replace("@CA_PIN@", &values.ca_pin.to_string())
-        .replace("@CA_PIN_CURL@", &values.ca_pin.to_curl())
-        .replace("@CA_PIN_TOKEN@", &URL_SAFE_NO_PAD.encode(values.ca_pin.as_bytes()))
-        .replace("@LEAF_PIN@", &values.leaf_pin.to_string())
-        .replace("@LEAF_PIN_CURL@", &values.leaf_pin.to_curl())
+        .replace("@CA_PIN@", &values.ca_pin().to_string())
+        .replace("@CA_PIN_CURL@", &values.ca_pin().to_curl())
+        .replace("@CA_PIN_TOKEN@", &URL_SAFE_NO_PAD.encode(values.ca_pin().as_bytes()))
+        .replace("@LEAF_PIN@", &values.leaf_pin().to_string())
+        .replace("@LEAF_PIN_CURL@", &values.leaf_pin().to_curl())
         .replace("@PUBLICLY_TRUSTED@", trusted)
-}
-
-/// What the line that an operator copies is for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OneLiner<'a> {
-    /// The token to put into it. A text that could not stand in a shell's line unquoted is no token and is left out:
-    /// the line asks for it at the terminal instead.
-    pub token: Option<&'a TokenText>,
-    /// For the server's own host, over 127.0.0.1.
-    pub local: bool,
-}
-
-/// The line that enrols a machine, to be typed into its shell.
-///
-/// curl checks the pin of the server's key before it sends a byte, even with `-k`. Over 127.0.0.1 a publicly trusted
-/// certificate cannot be verified, so there the HTTPS part keeps its name and gRPC alone takes the loopback.
-///
-/// ```
-/// use vigo_core::{Pin, TokenText};
-/// use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
-/// # let (ca, leaf) = (Pin::from([1; 32]), Pin::from([2; 32]));
-/// let (server, api) = ("vigo.example.com:1530", "https://vigo.example.com");
-/// let values = ScriptValues::new(server, api, ca, leaf, WebCertificate::PubliclyTrusted)?;
-/// let line = one_liner(&values, &OneLiner::default());
-/// assert_eq!(line, format!("curl -sSf https://vigo.example.com:443/bootstrap | sudo sh -s -- --ca-pin {ca}"));
-///
-/// // What a shell would take for more than a token never gets into the line.
-/// let line = one_liner(&values, &OneLiner { token: Some(&TokenText::new("$(reboot)".to_owned())), local: false });
-/// assert!(line.ends_with("--token-prompt"));
-/// # Ok::<(), vigo_enroll::script::ScriptError>(())
-/// ```
-#[must_use]
-pub fn one_liner(values: &ScriptValues, line: &OneLiner<'_>) -> String {
-    let loopback = format!("https://{}", values.api.to_loopback());
-    let (flags, address) = match (values.certificate, line.local) {
-        (WebCertificate::PubliclyTrusted, _) => ("-sSf".to_owned(), values.api_addr()),
-        (WebCertificate::OwnCa, true) => (pinned(values), loopback.as_str()),
-        (WebCertificate::OwnCa, false) => (pinned(values), values.api_addr()),
-    };
-    // zsh takes an IPv6 address' brackets for a pattern.
-    let quote = if address.contains('[') { "'" } else { "" };
-    let mut text = format!("curl {flags} {quote}{address}/bootstrap{quote} | sudo sh -s -- --ca-pin {}", values.ca_pin);
-    if line.local {
-        text += &format!(" --server {} --api-addr {quote}{address}{quote}", values.server.to_loopback());
-    }
-    match line.token.map(TokenText::reveal) {
-        Some(token) if is_plain(token) => text += &format!(" --token {token}"),
-        Some(_) => text += " --token-prompt",
-        None => {}
-    }
-    text
-}
-
-fn pinned(values: &ScriptValues) -> String {
-    format!("-sSfk --pinnedpubkey '{}'", values.leaf_pin.to_curl())
-}
-
-fn is_plain(token: &str) -> bool {
-    !token.is_empty()
-        && !token.starts_with('-')
-        && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }

@@ -1,5 +1,7 @@
 //! The bootstrap script, run by real shells in a world of recorded commands.
 
+#[path = "script/fakes.rs"]
+mod fakes;
 #[path = "script/lint.rs"]
 mod lint;
 #[path = "script/pki.rs"]
@@ -14,6 +16,10 @@ mod runs;
 mod secrets;
 #[path = "script/shells.rs"]
 mod shells;
+#[path = "script/signed.rs"]
+mod signed;
+#[path = "script/systems.rs"]
+mod systems;
 #[path = "script/tls.rs"]
 mod tls;
 #[path = "script/world.rs"]

@@ -16,6 +16,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use vigo_core::UnixTime;
 use vigo_enroll::operate::{Act, OperateError};
+use vigo_enroll::script::{System, UnknownSystem};
 
 use crate::app::App;
 use crate::clock;
@@ -59,6 +60,14 @@ fn metrics(app: &Arc<App>) -> Router {
 pub(crate) fn rfc3339(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// The system that a line is asked for.
+fn system(name: Option<&str>) -> Result<System, ApiError> {
+    name.map_or(Ok(System::default()), |name| {
+        name.parse()
+            .map_err(|error: UnknownSystem| ApiError::bad_request(error.to_string(), "leave --os out for Linux"))
+    })
 }
 
 /// What an operator does, now.

@@ -13,6 +13,7 @@ mod downloads;
 pub mod fleet;
 mod follow;
 mod grpc;
+pub mod health;
 pub mod home;
 mod http;
 mod listen;

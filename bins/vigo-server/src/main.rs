@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
+use vigo_server::health::{self, HealthError};
 use vigo_server::quickstart::{self, Once, Quickstart};
 use vigo_server::{Config, Server, check};
 
@@ -32,6 +34,15 @@ struct File {
 enum Command {
     /// Check configuration, keys, policies and store, then exit (0 good, 1 not)
     Check,
+    /// Ask the running server whether it is ready, then exit (0 ready, 1 not, 6 nothing of this home answers)
+    #[command(
+        after_help = "Examples:\n  vigo-server health --config /srv/vigo/server.yaml\n  vigo-server health --timeout 2"
+    )]
+    Health {
+        /// How long to wait for the answer
+        #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
+    },
     /// Make a home, start, enrol this very host, and print the line for the next machine
     #[command(
         after_help = "Examples:\n  vigo-server quickstart\n  vigo-server quickstart --dir /tmp/try --grpc-port 11530 --api-port 18443 --once"
@@ -57,7 +68,7 @@ fn main() -> ExitCode {
     vigo_server::log(match arguments.command {
         // What matters is shown; of the rest, who enrols.
         Some(Command::Quickstart { .. }) => "warn,vigo_server::grpc=info",
-        Some(Command::Check) | None => "info",
+        Some(Command::Check | Command::Health { .. }) | None => "info",
     });
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -75,6 +86,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => serve(path).await,
         Some(Command::Check) => {
             println!("{}", check::run(path).await?);
+            Ok(())
+        }
+        Some(Command::Health { timeout }) => {
+            println!("{}", health::run(path, Duration::from_secs(timeout)).await?);
             Ok(())
         }
         Some(Command::Quickstart { dir, grpc_port, api_port, once }) => {
@@ -121,5 +136,5 @@ fn failed(error: &anyhow::Error) -> ExitCode {
         }
     }
     eprintln!("vigo-server: {text}");
-    ExitCode::FAILURE
+    error.downcast_ref().map_or(ExitCode::FAILURE, |error: &HealthError| error.exit_code().into())
 }

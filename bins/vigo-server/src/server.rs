@@ -338,7 +338,7 @@ impl Running {
     /// The line that brings the next machine in.
     #[must_use]
     pub fn one_liner(&self, token: &TokenText) -> String {
-        one_liner(&self.app.script, &OneLiner { token: Some(token), local: false })
+        one_liner(&self.app.script, &OneLiner { token: Some(token), ..OneLiner::default() })
     }
 
     /// A token for any one hostname: one use, an hour, replaces nothing; and when it ends.

@@ -5,21 +5,26 @@ check_address() {
   esac
 }
 
+# read_pin FLAG PIN WHAT: sets digits, in lower case.
+read_pin() {
+  digits=$(printf '%s\n' "${2#sha256:}" | tr ABCDEF abcdef)
+  case $2 in
+    sha256:*) ;;
+    *) usage_error "$1 takes sha256: and 64 hexadecimal digits, $3" ;;
+  esac
+  case $digits in
+    *[!0-9a-f]*) usage_error "$1 takes sha256: and 64 hexadecimal digits; something else was found" ;;
+  esac
+  [ "${#digits}" -eq 64 ] || usage_error "$1 takes sha256: and 64 hexadecimal digits; ${#digits} were found"
+}
+
 add_pin() {
   case $1 in
     "$ca_pin_curl") set -- "$ca_pin" ;;
     "$leaf_pin_curl") set -- "$leaf_pin" ;;
     sha256//*) die 4 "pin_mismatch: this script's server has none of the keys in --ca-pin $1" "it has $ca_pin" ;;
   esac
-  digits=$(printf '%s\n' "${1#sha256:}" | tr ABCDEF abcdef)
-  case $1 in
-    sha256:*) ;;
-    *) usage_error '--ca-pin takes sha256: and 64 hexadecimal digits, as vigocli ca show prints them' ;;
-  esac
-  case $digits in
-    *[!0-9a-f]*) usage_error '--ca-pin takes sha256: and 64 hexadecimal digits; something else was found' ;;
-  esac
-  [ "${#digits}" -eq 64 ] || usage_error "--ca-pin takes sha256: and 64 hexadecimal digits; ${#digits} were found"
+  read_pin --ca-pin "$1" 'as vigocli ca show prints them'
   pins="$pins sha256:$digits"
 }
 
@@ -31,8 +36,8 @@ token_is_from() {
 
 while [ "$#" -gt 0 ]; do
   case $1 in
-    --token=* | --token-file=* | --ca-pin=* | --server=* | --api-addr=* | --hostname=* | --config-dir=* | \
-      --state-dir=* | --bin-dir=*)
+    --token=* | --token-file=* | --ca-pin=* | --signing-pin=* | --server=* | --api-addr=* | --hostname=* | \
+      --config-dir=* | --state-dir=* | --bin-dir=*)
       vigo_line=$1
       shift
       # Some shells call an empty "$@" unset.
@@ -40,7 +45,8 @@ while [ "$#" -gt 0 ]; do
       ;;
   esac
   case $1 in
-    --token | --token-file | --ca-pin | --server | --api-addr | --hostname | --config-dir | --state-dir | --bin-dir)
+    --token | --token-file | --ca-pin | --signing-pin | --server | --api-addr | --hostname | --config-dir | \
+      --state-dir | --bin-dir)
       [ "$#" -ge 2 ] || usage_error "$1 needs a value"
       case $2 in '' | --*) usage_error "$1 needs a value" ;; esac
       ;;
@@ -50,6 +56,7 @@ while [ "$#" -gt 0 ]; do
     --token-file) token_is_from --token-file; token_file=$2; shift 2 ;;
     --token-prompt) token_is_from --token-prompt; shift ;;
     --ca-pin) add_pin "$2"; shift 2 ;;
+    --signing-pin) read_pin --signing-pin "$2" 'the SHA-256 of the DER of the key that signs the builds'; signing_pin=sha256:$digits; shift 2 ;;
     --server) server=$2; check_address --server "$2"; shift 2 ;;
     --api-addr) api_addr=${2%/}; check_address --api-addr "$2"; shift 2 ;;
     --hostname) hostname=$2; shift 2 ;;

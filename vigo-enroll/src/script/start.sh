@@ -1,4 +1,4 @@
-# Vigo's bootstrap for Linux. It fetches the agent from the server below, checks it, and lets it enrol this host.
+# Vigo's bootstrap. It fetches the agent from the server below, checks it, and lets it enrol this host.
 # All of it stands in one pair of braces: a copy that was cut short is a syntax error and does nothing.
 
 # The token first: no child may inherit it. A variable that was exported before stays exported until it is unset.
@@ -8,6 +8,8 @@ vigo_token=${VIGO_TOKEN:-}
 unset VIGO_TOKEN || :
 set -eu
 unset IFS
+# An environment may tell FreeBSD's fetch to check nothing, or to trust more than it is told to.
+unset SSL_NO_VERIFY_PEER SSL_NO_VERIFY_HOSTNAME SSL_CA_CERT_PATH SSL_CRL_FILE || :
 vigo_umask=$(umask)
 umask 077
 LC_ALL=C
@@ -23,8 +25,8 @@ leaf_pin='@LEAF_PIN@'
 leaf_pin_curl='@LEAF_PIN_CURL@'
 publicly_trusted='@PUBLICLY_TRUSTED@'
 
-pins='' hostname='' config_dir='' state_dir='' bin_dir=/usr/local/sbin no_service=''
-token_from='' token_file='' checked='' fetcher='' stage='' made='' tty=''
+pins='' signing_pin='' hostname='' config_dir='' state_dir='' bin_dir='' no_service=''
+token_from='' token_file='' checked='' os='' arch='' become=sudo fetcher='' stage='' made='' tty=''
 max_size=268435456
 
 say() {
@@ -47,17 +49,19 @@ usage() {
   echo "Enrols this host with the Vigo server $server.
 
   curl ... $api_addr/bootstrap | sudo sh -s -- [flags]
+  (doas instead of sudo on OpenBSD, pfexec on illumos; neither where you are root)
 
   --token T           enrol with this token (others on this host can see it in the process list)
   --token-file F      the token is the first line of the file F
   --token-prompt      ask for the token at the terminal
   --ca-pin PIN        the server's CA must have this key (sha256: and 64 hexadecimal digits); may be repeated
+  --signing-pin PIN   the agent must be signed by the key with this pin (of the same form)
   --server H:P        dial this gRPC address instead of $server
   --api-addr URL      fetch from this address instead of $api_addr
   --hostname H        enrol under this name instead of the host's own
   --config-dir DIR    keep configuration, keys and certificates in DIR
   --state-dir DIR     keep state in DIR
-  --bin-dir DIR       install vigo in DIR instead of /usr/local/sbin
+  --bin-dir DIR       install vigo in DIR instead of /usr/local/sbin (where that cannot be written: /opt/vigo/bin)
   --no-service        install and start no service
   --help              show this
 
@@ -77,6 +81,7 @@ cleanup() {
   if [ -n "$tty" ]; then stty "$tty" </dev/tty || :; fi
   if [ -n "$stage" ]; then rm -rf -- "$stage" || :; fi
   if [ -n "$made" ]; then rmdir -- "$made" 2>/dev/null || :; fi
+  if [ "$made" = /opt/vigo/bin ]; then rmdir /opt/vigo 2>/dev/null || :; fi
   exit "$result"
 }
 
@@ -84,16 +89,26 @@ is_installed() {
   command -v "$1" >/dev/null 2>&1
 }
 
+# install_hint PACKAGES: how this system installs one of them.
 install_hint() {
-  for tool in apt-get dnf apk zypper pacman; do
-    if is_installed "$tool"; then
-      case $tool in
-        apk) echo "install one: apk add $1" ;;
-        pacman) echo "install one: pacman -S $1" ;;
-        *) echo "install one: $tool install $1" ;;
-      esac
-      return
-    fi
-  done
-  echo "install one of the packages: $1"
+  case $os in
+    macos) try='brew install' ;;
+    freebsd) try='pkg install' ;;
+    openbsd) try='pkg_add' ;;
+    netbsd) try='pkgin install' ;;
+    illumos) if is_installed pkgin; then try='pkgin install'; else try='pkg install'; fi ;;
+    *)
+      try='install one of the packages:'
+      for tool in apt-get dnf apk zypper pacman; do
+        if is_installed "$tool"; then
+          case $tool in apk) try='apk add' ;; pacman) try='pacman -S' ;; *) try="$tool install" ;; esac
+          break
+        fi
+      done
+      ;;
+  esac
+  case $try in
+    install*) echo "$try $1" ;;
+    *) echo "install one: $try $1" ;;
+  esac
 }

@@ -61,13 +61,3 @@ elif [ -n "$checked" ] || [ "$publicly_trusted" = yes ]; then
 else
   say "no --ca-pin and no token: $server is trusted because it answers first; its CA is $ca_pin"
 fi
-
-case $(uname -s) in
-  Linux) os=linux ;;
-  *) die 1 "platform_unsupported: this script is for Linux, not for $(uname -s)" ;;
-esac
-case $(uname -m) in
-  x86_64 | amd64) arch=x86_64 ;;
-  aarch64 | arm64) arch=aarch64 ;;
-  *) die 1 "platform_unsupported: there is no agent for $(uname -m)" 'supported on Linux: x86_64 (amd64), aarch64 (arm64)' ;;
-esac

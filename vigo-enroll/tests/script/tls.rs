@@ -19,14 +19,10 @@ struct Server {
 impl Server {
     fn start(world: &World, pki: &Pki) -> Self {
         let root = world.at("root");
-        fs::create_dir_all(root.join("api/v1/agent/download/linux")).expect("a directory");
-        fs::create_dir_all(root.join("api/v1/bootstrap")).expect("a directory");
-        for (from, to) in [
-            ("served/latest", "api/v1/agent/latest?os=linux&arch=x86_64"),
-            ("served/vigo", "api/v1/agent/download/linux/x86_64"),
-            ("served/ca", "api/v1/bootstrap/ca"),
-        ] {
-            fs::copy(world.at(from), root.join(to)).expect("a copy");
+        for (file, path) in world.files() {
+            let to = root.join(&path[1..]);
+            fs::create_dir_all(to.parent().expect("a folder")).expect("a directory");
+            fs::copy(world.at("served").join(file), to).expect("a copy");
         }
         let mut child = Command::new("openssl")
             .args(["s_server", "-WWW", "-accept", "127.0.0.1:0", "-cert"])

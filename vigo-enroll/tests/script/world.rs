@@ -14,33 +14,32 @@ use vigo_enroll::script::{ScriptValues, WebCertificate, bootstrap};
 use crate::pki;
 use crate::shells::{Shell, find};
 
-/// What any Linux has and the script may use. A shell that follows POSIX to the letter has `[`, `echo` and `printf` itself,
-/// and uses them where the search path has such a program alone.
+/// What every system has and the script may use; busybox's, which take little more than POSIX asks for. A shell that
+/// follows POSIX to the letter has `[`, `echo` and `printf` itself, and uses them where the search path has such a program
+/// alone.
 const UTILITIES: &[&str] = &[
-    "[",
-    "cat",
-    "chmod",
-    "echo",
-    "env",
-    "head",
-    "mkdir",
-    "mktemp",
-    "mv",
-    "printf",
-    "rm",
-    "rmdir",
-    "sed",
-    "sha256sum",
-    "stty",
-    "tail",
-    "timeout",
-    "tr",
-    "uname",
-    "wc",
+    "[", "awk", "cat", "chmod", "dd", "echo", "env", "head", "mkdir", "mktemp", "mv", "printf", "rm", "rmdir", "sed",
+    "stty", "tail", "timeout", "tr", "wc",
 ];
 
 /// What the script must never call.
-const FORBIDDEN: &[&str] = &["systemctl", "service", "kill", "pkill", "sudo", "id", "hostname"];
+const FORBIDDEN: &[&str] = &[
+    "systemctl",
+    "service",
+    "launchctl",
+    "sysrc",
+    "rcctl",
+    "svccfg",
+    "svcadm",
+    "rc-update",
+    "kill",
+    "pkill",
+    "sudo",
+    "doas",
+    "pfexec",
+    "id",
+    "hostname",
+];
 
 /// What can fetch on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +53,12 @@ pub(crate) enum Fetcher {
     BusyboxWgetAndOpenssl,
     /// busybox wget alone.
     BusyboxWget,
+    /// FreeBSD's fetch, and openssl.
+    FetchAndOpenssl,
+    /// OpenBSD's ftp, and openssl.
+    FtpAndOpenssl,
+    /// An ftp whose checks nobody knows, and openssl.
+    UselessFtpAndOpenssl,
     Nothing,
     /// The real ones of this machine by these names.
     Real(&'static [&'static str]),
@@ -62,6 +67,8 @@ pub(crate) enum Fetcher {
 /// The machine.
 pub(crate) struct World {
     dir: TempDir,
+    /// As the agent's target has it.
+    platform: (&'static str, &'static str),
 }
 
 /// What a run left behind.
@@ -84,45 +91,29 @@ pub(crate) struct Call {
 }
 
 impl World {
+    /// Linux on x86_64, with sha256sum.
     pub(crate) fn new(fetcher: Fetcher) -> Self {
-        let world = Self { dir: TempDir::new().expect("a temporary directory") };
+        let world = Self::of("linux", "x86_64", fetcher);
+        world.fake("uname", "case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac");
+        world.wrap("sha256sum");
+        world
+    }
+
+    /// A machine without `uname` and without a program for checksums.
+    pub(crate) fn of(os: &'static str, arch: &'static str, fetcher: Fetcher) -> Self {
+        let world = Self { dir: TempDir::new().expect("a temporary directory"), platform: (os, arch) };
         for dir in ["path", "calls", "served", "work"] {
             fs::create_dir(world.at(dir)).expect("a directory");
         }
         for name in UTILITIES {
-            world.wrap(name);
+            world.applet(name);
         }
         for name in FORBIDDEN {
             world.fake(name, "exit 99");
         }
-        world.fake("uname", "case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac");
         world.serve_agent("exit 0");
         fs::copy(pki::ours().file("ca.pem"), world.at("served/ca")).expect("a copy");
-        let busybox = "case $1 in --help) echo 'BusyBox v1.35.0 multi-call binary. Usage: wget [-cqS] URL' >&2; exit 1 ;; esac; exit 98";
-        match fetcher {
-            Fetcher::Curl => world.fake("curl", &world.serving()),
-            Fetcher::Wget => world.fake(
-                "wget",
-                &format!(
-                    "case $1 in --help) echo '  --ca-certificate=F --pinnedpubkey=F'; exit ;; esac\n{}",
-                    world.serving()
-                ),
-            ),
-            Fetcher::OldWgetAndOpenssl => {
-                world.fake_openssl();
-                world.fake(
-                    "wget",
-                    &format!("case $1 in --help) echo '  --ca-certificate=F'; exit ;; esac\n{}", world.serving()),
-                );
-            }
-            Fetcher::BusyboxWgetAndOpenssl => {
-                world.fake_openssl();
-                world.fake("wget", busybox);
-            }
-            Fetcher::BusyboxWget => world.fake("wget", busybox),
-            Fetcher::Nothing => {}
-            Fetcher::Real(names) => names.iter().for_each(|name| world.wrap(name)),
-        }
+        world.install(fetcher);
         world
     }
 
@@ -145,8 +136,9 @@ impl World {
 
     /// What the server says of it.
     pub(crate) fn announce(&self, size: usize, sha256: &str) {
+        let (os, arch) = self.platform;
         let text = format!(
-            "version 0.1.0\nos linux\narch x86_64\nsize {size}\nsha256 {sha256}\nurl https://elsewhere.example/vigo\n"
+            "version 0.1.0\nos {os}\narch {arch}\nsize {size}\nsha256 {sha256}\nurl https://elsewhere.example/vigo\n"
         );
         fs::write(self.at("served/latest"), text).expect("a file");
     }
@@ -155,6 +147,14 @@ impl World {
     pub(crate) fn wrap(&self, name: &str) {
         let real = find(name).unwrap_or_else(|| panic!("{name} is installed"));
         self.fake(name, &format!("exec {} \"$@\"", real.display()));
+    }
+
+    /// The same of busybox, where this machine has it.
+    fn applet(&self, name: &str) {
+        match find("busybox") {
+            Some(busybox) => self.fake(name, &format!("exec {} {name} \"$@\"", busybox.display())),
+            None => self.wrap(name),
+        }
     }
 
     /// A command that is recorded and does `body`.
@@ -176,42 +176,18 @@ impl World {
         )
     }
 
-    fn serving(&self) -> String {
-        let served = self.at("served");
-        let served = served.display();
-        format!(
-            r#"for url; do :; done
-case $* in
-  *--redirect*) exit 97 ;;
-esac
-case $url in
-  https://*/api/v1/agent/latest\?os=linux\&arch=x86_64) exec /bin/cat '{served}/latest' ;;
-  https://*/api/v1/agent/download/linux/x86_64) exec /bin/cat '{served}/vigo' ;;
-  https://*/api/v1/bootstrap/ca) exec /bin/cat '{served}/ca' ;;
-esac
-exit 22"#
-        )
-    }
-
-    /// Real openssl, but for the connection.
-    fn fake_openssl(&self) {
-        let real = find("openssl").expect("openssl is installed");
-        self.fake(
-            "openssl",
-            &format!(
-                r#"case $1 in s_client) ;; *) exec {} "$@" ;; esac
-IFS=' ' read -r method url version
-printf 'HTTP/1.0 200 OK\r\ncontent-type: text/plain\r\n\r\n'
-set -- "https://server$url"
-{}"#,
-                real.display(),
-                self.serving()
-            ),
-        );
-    }
-
     pub(crate) fn values(&self) -> ScriptValues {
         values("vigo.example.com:1530", "https://vigo.example.com:8443", WebCertificate::OwnCa)
+    }
+
+    /// `https://…` or a path below it, as the server has them: (file, what ends the address).
+    pub(crate) fn files(&self) -> [(&'static str, String); 3] {
+        let (os, arch) = self.platform;
+        [
+            ("latest", format!("/api/v1/agent/latest?os={os}&arch={arch}&format=text")),
+            ("vigo", format!("/api/v1/agent/download/{os}/{arch}")),
+            ("ca", "/api/v1/bootstrap/ca".to_owned()),
+        ]
     }
 
     /// Pipes the script to a shell, as `curl … | sh -s -- ARGS` does.
@@ -293,6 +269,7 @@ impl Ran {
     pub(crate) fn sent(&self) -> bool {
         self.calls.iter().any(|call| {
             matches!(call.program.as_str(), "curl" | "wget") && !call.args.iter().any(|arg| arg == "--help")
+                || matches!(call.program.as_str(), "fetch" | "ftp")
                 || call.args.iter().any(|arg| arg == "s_client")
         })
     }

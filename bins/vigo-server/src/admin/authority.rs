@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use vigo_enroll::script::{OneLiner, one_liner};
 
-use crate::admin::rfc3339;
+use crate::admin::{rfc3339, system};
 use crate::app::App;
 use crate::http::error::ApiError;
 
@@ -39,10 +39,7 @@ struct Line {
 }
 
 async fn command(State(app): State<Arc<App>>, Query(line): Query<Line>) -> Result<Json<Value>, ApiError> {
-    let os = line.os.as_deref().unwrap_or("linux");
-    if os != "linux" {
-        return Err(ApiError::bad_request("this server has no bootstrap line for that system", "leave --os out"));
-    }
-    let command = one_liner(&app.script, &OneLiner { token: None, local: line.local });
-    Ok(Json(json!({"command": command, "os": os})))
+    let system = system(line.os.as_deref())?;
+    let command = one_liner(&app.script, &OneLiner { system, local: line.local, ..OneLiner::default() });
+    Ok(Json(json!({"command": command, "os": system.name()})))
 }

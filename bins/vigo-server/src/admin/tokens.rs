@@ -14,7 +14,7 @@ use vigo_core::{Cidr, HostPattern, TokenId, TokenText, UnixTime, keyspace, store
 use vigo_enroll::operate::{self, Act, AnyHost, OperateError, TokenDice, TokenRequest};
 use vigo_enroll::script::{OneLiner, one_liner};
 
-use crate::admin::{Operator, act, rfc3339};
+use crate::admin::{Operator, act, rfc3339, system};
 use crate::app::App;
 use crate::clock;
 use crate::http::error::ApiError;
@@ -73,9 +73,7 @@ async fn create(
     Extension(by): Extension<Operator>,
     Json(body): Json<Request>,
 ) -> Result<Json<Value>, ApiError> {
-    if body.os.as_deref().is_some_and(|os| os != "linux") {
-        return Err(ApiError::bad_request("this server has no bootstrap line for that system", "leave --os out"));
-    }
+    let system = system(body.os.as_deref())?;
     let cidrs: Vec<Cidr> = body
         .cidrs
         .iter()
@@ -91,7 +89,7 @@ async fn create(
         allow_replace: body.allow_replace,
     };
     let (text, record) = create_token(&app, request, &act(by)).await?;
-    let command = one_liner(&app.script, &OneLiner { token: Some(&text), local: false });
+    let command = one_liner(&app.script, &OneLiner { system, token: Some(&text), ..OneLiner::default() });
     Ok(Json(json!({
         "id": record.id.to_string(),
         "token": text.reveal(),

@@ -30,6 +30,8 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 struct Platform {
     os: Option<String>,
     arch: Option<String>,
+    /// `text` for what cannot choose its headers, as the downloaders of some systems.
+    format: Option<String>,
 }
 
 async fn find(app: &App, os: &str, arch: &str) -> Result<(AgentTarget, Build), ApiError> {
@@ -110,7 +112,8 @@ async fn latest(
     let arch = platform.arch.as_deref().unwrap_or("x86_64");
     let (target, build) = find(&app, os, arch).await?;
     let latest = Latest::of(&build, &target, app.script.api_addr());
-    if headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain")) {
+    let accepted = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
+    if accepted || platform.format.as_deref() == Some("text") {
         return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], latest.text()).into_response());
     }
     Ok(Json(latest).into_response())

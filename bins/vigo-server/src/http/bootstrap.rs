@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use vigo_enroll::script::System;
 
 use crate::app::App;
 use crate::http::error::ApiError;
@@ -17,23 +18,31 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 #[derive(Deserialize)]
-struct System {
+struct Asked {
     os: Option<String>,
 }
 
-async fn script(State(app): State<Arc<App>>, Query(system): Query<System>) -> Result<Response, ApiError> {
-    match system.os.as_deref() {
-        None | Some("linux") => {
-            let text = vigo_enroll::script::bootstrap(&app.script);
-            Ok(([(header::CONTENT_TYPE, "text/x-shellscript; charset=utf-8")], text).into_response())
-        }
-        Some(_) => Err(ApiError::new(
-            StatusCode::NOT_FOUND,
-            "no_agent",
-            "this server has no bootstrap script for that system",
-            "leave `os` out for Linux",
-        )),
-    }
+async fn script(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
+    let system = match asked.os.as_deref() {
+        None => System::default(),
+        Some(name) => name.parse().map_err(|_| no_script())?,
+    };
+    let (kind, text) = match system {
+        // Invoke-RestMethod hands on plain text as it is.
+        System::Windows => ("text/plain; charset=utf-8", vigo_enroll::script::bootstrap_for_windows(&app.script)),
+        // One script finds out which of the others it runs on.
+        _ => ("text/x-shellscript; charset=utf-8", vigo_enroll::script::bootstrap(&app.script)),
+    };
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+fn no_script() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "no_agent",
+        "this server has no bootstrap script for that system",
+        "leave `os` out, or name one of linux, macos, freebsd, openbsd, netbsd, illumos, windows",
+    )
 }
 
 async fn ca(State(app): State<Arc<App>>) -> Response {

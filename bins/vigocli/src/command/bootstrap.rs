@@ -14,9 +14,18 @@ pub(crate) enum Bootstrap {
     #[command(after_help = "\
 Examples:
   vigocli bootstrap command
-  vigocli bootstrap command --local | sh")]
+  vigocli bootstrap command --os openbsd
+  vigocli bootstrap command --local | sh
+
+Every line checks the server's key before it runs anything:
+  linux, macos, illumos  curl pins the server's key; then sudo, or pfexec on illumos
+  freebsd, openbsd       fetch or ftp cannot pin: openssl compares the CA's key first, and they trust that CA alone;
+                         then sudo, or doas on OpenBSD
+  netbsd                 openssl does all of it, because not every ftp there checks certificates
+  windows                curl.exe pins the server's key; for a PowerShell that an administrator started
+Where you are root already, leave sudo, doas or pfexec out. If a BSD has curl, the line for linux works there too.")]
     Command {
-        /// The system of the new host; this version has an agent for Linux
+        /// The system of the new host
         #[arg(long, default_value = "linux")]
         os: Os,
         /// For the server's own host, over 127.0.0.1

@@ -19,6 +19,7 @@ pub(crate) enum Tokens {
 Examples:
   vigocli tokens generate --pattern web3.example.com
   vigocli tokens generate --pattern '*.web.example.com' --uses 20 --ttl 7d --cidr 10.1.0.0/24
+  vigocli tokens generate --pattern web3.example.com --os freebsd
   vigocli tokens generate --pattern web3.example.com -o json
 
 A pattern is anchored at both ends; * stands for one or more characters, dots included, ? for one that is no dot.")]
@@ -66,7 +67,7 @@ pub(crate) struct Generate {
     /// Let it replace an envoy that has the name already; a token for exactly one name always may
     #[arg(long)]
     allow_replace: bool,
-    /// The system that the line is for; this version has an agent for Linux
+    /// The system that the line is for, as in `bootstrap command`
     #[arg(long, default_value = "linux")]
     os: Os,
 }

@@ -119,6 +119,7 @@ fn each_command_asks_and_shows() {
     let command = json!({"command": "curl -sSfk … | sudo sh", "os": "linux"});
     check("bootstrap command", &command, &get("bootstrap/command?os=linux&local=false"), 0, "curl -sSfk … | sudo sh\n");
     check("bootstrap command --local", &command, &get("bootstrap/command?os=linux&local=true"), 0, "curl -sSfk");
+    check("bootstrap command --os openbsd", &command, &get("bootstrap/command?os=openbsd&local=false"), 0, "curl");
     let ca = json!({"pins": ["sha256:aa", "sha256:bb"], "ca_not_after": "2036-05-13T11:03:00Z",
         "leaf_not_after": "2027-05-13T11:03:00Z", "server_id": "77", "can_sign": true});
     check("ca show", &ca, &get("ca"), 0, "Leaf pin:      sha256:bb\n");
