@@ -34,7 +34,7 @@ fn both_are_served_on_one_port() {
 
     assert_eq!(get(&home, "/healthz"), ("200".to_owned(), "ok\n".to_owned()));
     assert_eq!(get(&home, "/readyz"), ("200".to_owned(), "ready\n".to_owned()));
-    assert!(get(&home, "/bootstrap").1.contains("Vigo's bootstrap for Linux"));
+    assert!(get(&home, "/bootstrap").1.contains("Vigo's bootstrap. It fetches"));
     assert!(get(&home, "/api/v1/bootstrap/ca").1.starts_with("-----BEGIN CERTIFICATE-----\n"));
     assert_eq!(get(&home, "/nothing").0, "404");
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod addr;
+mod agent_target;
 mod cidr_set;
 mod hostname;
 mod id;
@@ -43,6 +44,7 @@ mod wire {
 
 pub use addr::{Cidr, CidrError, ClientAddr};
 pub use admission::{Admission, IssueError, IssuedCertificate, Issuer};
+pub use agent_target::AgentTarget;
 pub use bundle::{Bundle, Configcrate, PolicyState, Resource, SignedBundle, Value, VerifiedBundle};
 pub use challenge::{Challenge, ChallengeKey};
 pub use checkin::{CheckIn, RequestDigest, SessionPoint, SignedCheckIn, StateReport};
@@ -54,7 +56,7 @@ pub use id::{ApprovalId, DirectiveId, EnvoyId, Epoch, IdError, RequestId, Sequen
 pub use key::{
     AgentSigningKey, AgentSigningSecret, IdentityKey, IdentitySecret, KeyError, ServerKey, ServerSecret, Signature,
 };
-pub use manifest::{AgentManifest, AgentTarget, AgentVersion, ManifestError, SignedManifest, UpdateRefusal};
+pub use manifest::{AgentManifest, AgentVersion, ManifestError, SignedManifest, UpdateRefusal};
 pub use pattern::{Breadth, HostPattern, HostPatternError};
 pub use pattern_set::PatternSet;
 pub use pin::{Pin, PinError};

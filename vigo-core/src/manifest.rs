@@ -7,7 +7,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use crate::key::{AgentSigningKey, AgentSigningSecret, Signature};
-use crate::{FrameError, UnixTime};
+use crate::{AgentTarget, FrameError, UnixTime};
 
 /// The first line: no other thing that Vigo signs begins so.
 const LABEL: &str = "vigo/agent/v1";
@@ -41,48 +41,6 @@ impl FromStr for AgentVersion {
 impl fmt::Display for AgentVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// What a build runs on, `<os>-<arch>` with the names that Rust gives both.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AgentTarget {
-    os: String,
-    arch: String,
-}
-
-impl AgentTarget {
-    /// The operating system: `linux`, `macos`, …
-    #[must_use]
-    pub fn os(&self) -> &str {
-        &self.os
-    }
-
-    /// The processor: `x86_64`, `aarch64`, …
-    #[must_use]
-    pub fn arch(&self) -> &str {
-        &self.arch
-    }
-}
-
-impl FromStr for AgentTarget {
-    type Err = ManifestError;
-
-    fn from_str(text: &str) -> Result<Self, ManifestError> {
-        let plain = |part: &str| {
-            (1..=16).contains(&part.len())
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        };
-        match text.split_once('-') {
-            Some((os, arch)) if plain(os) && plain(arch) => Ok(Self { os: os.to_owned(), arch: arch.to_owned() }),
-            _ => Err(ManifestError::Malformed("a target is <os>-<arch>, as in linux-x86_64")),
-        }
-    }
-}
-
-impl fmt::Display for AgentTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.os, self.arch)
     }
 }
 
@@ -219,8 +177,8 @@ impl AgentManifest {
             "{LABEL}\nproduct {PRODUCT}\nversion {}\nos {}\narch {}\nsize {}\nsha256 {}\nnot-before {}\nexpires {}\n\
              minimum {}\n",
             self.version,
-            self.target.os,
-            self.target.arch,
+            self.target.os(),
+            self.target.arch(),
             self.size,
             hex::encode(self.sha256),
             self.not_before.as_secs(),

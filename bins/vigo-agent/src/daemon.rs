@@ -71,7 +71,7 @@ pub(crate) async fn run(
             asked.answer(&Told::of(envoy.config(), &result)).await;
         }
         if let (Ok(taken), None) = (&result, trial) {
-            let duty = Ledger::read(paths).map_or(Duty::None, |ledger| Duty::of(taken, build, &ledger));
+            let duty = duty(paths, build, taken);
             let next = tokio::select! {
                 () = &mut stop => break,
                 next = duty::see_to(duty, taken, &mut envoy, &mut post, (paths, provider, build)) => next,
@@ -142,20 +142,33 @@ pub enum Ended {
     Updated,
 }
 
-/// What a process before this one had begun is over, and what it left beside the program goes.
+/// What a process before this one had begun may be over, and then what it left beside the program goes. A download that
+/// broke off stays, to be gone on with.
 fn open_ledger(paths: &Paths, build: &Build) {
-    if let Some(folder) = build.program.as_deref().and_then(std::path::Path::parent) {
-        update::remove_others(folder, None);
-    }
     let opened = Ledger::read(paths).and_then(|mut ledger| {
         if ledger.open(&build.version, clock::now()) {
             ledger.write(paths)?;
+            if let Some(folder) = build.program.as_deref().and_then(std::path::Path::parent) {
+                update::remove_others(folder, None);
+            }
         }
         Ok(())
     });
     if let Err(error) = opened {
         tracing::error!(%error, "no update will be installed");
     }
+}
+
+/// What an accepted check-in calls for. Nothing, while it is not known what was done before.
+fn duty(paths: &Paths, build: &Build, taken: &Taken) -> Duty {
+    let Ok(mut ledger) = Ledger::read(paths) else { return Duty::None };
+    if taken.offered.as_ref() == Some(&build.version)
+        && ledger.forget_failure()
+        && let Err(error) = ledger.write(paths)
+    {
+        tracing::error!(%error, "a failed update is not forgotten");
+    }
+    Duty::of(taken, build, &ledger)
 }
 
 /// `vigo update`, by the daemon.

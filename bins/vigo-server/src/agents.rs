@@ -95,7 +95,9 @@ impl Agents {
             let mut signed = Vec::new();
             for target in self.targets().await {
                 match self.find(&target).await {
-                    Ok(Some(Build { signed: Some(build), .. })) => signed.push((target, Ok(build.version))),
+                    Ok(Some(Build { signed: Some(build), .. })) => {
+                        signed.push((target, Ok((build.version, build.key.pin()))));
+                    }
                     Ok(_) => {}
                     Err(error) => signed.push((target, Err(error.to_string()))),
                 }

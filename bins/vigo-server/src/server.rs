@@ -15,7 +15,7 @@ use vigo_ca::tls;
 use vigo_core::store::{Revision, Store};
 use vigo_core::{ChallengeKey, Epoch, Pin, TokenText, UnixTime};
 use vigo_enroll::operate::{Act, AnyHost, TokenRequest};
-use vigo_enroll::script::{OneLiner, ScriptValues, WebCertificate, one_liner};
+use vigo_enroll::script::{OneLiner, ScriptValues, System, WebCertificate, one_liner};
 use vigo_enroll::token::TokenKey;
 use vigo_enroll::{AdmissionHook, HashPool, Registrar, RegistrarParts};
 use vigo_policy::{Catalogue, Stacks};
@@ -338,7 +338,8 @@ impl Running {
     /// The line that brings the next machine in.
     #[must_use]
     pub fn one_liner(&self, token: &TokenText) -> String {
-        one_liner(&self.app.script, &OneLiner { token: Some(token), ..OneLiner::default() })
+        let signing_pin = self.app.checkins.offers.signing_pin(System::default().name());
+        one_liner(&self.app.script, &OneLiner { token: Some(token), signing_pin, ..OneLiner::default() })
     }
 
     /// A token for any one hostname: one use, an hour, replaces nothing; and when it ends.

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
 
 mod directed;
+mod first_install;
+mod offered;
 mod on_trial;
 mod refused;
 mod steps;

@@ -71,6 +71,10 @@ impl Ledger {
             Err(FileError::Absent { .. }) => return Ok(Self::default()),
             Err(error) => return Err(damaged(error.to_string())),
         };
+        // A list without fields would be taken for an empty one.
+        if !text.trim_start().starts_with('{') {
+            return Err(damaged("no JSON object".to_owned()));
+        }
         let ledger: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         ledger.floor()?;
         Ok(ledger)
@@ -95,6 +99,11 @@ impl Ledger {
             self.floor = Some(version.to_string());
         }
         Ok(())
+    }
+
+    /// The version that runs is the one that is offered: what failed is not wanted any more. `true`: something had.
+    pub(crate) fn forget_failure(&mut self) -> bool {
+        self.failed.take().is_some()
     }
 
     /// Whether a build is left alone unless somebody asks for it.
@@ -194,5 +203,93 @@ impl Ledger {
             Some(DirectiveResult { id: done.directive.parse().ok()?, failure })
         });
         (failure, result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_780_000_000);
+
+    fn paths(dir: &tempfile::TempDir) -> Paths {
+        Paths::new(dir.path().join("etc"), dir.path().to_owned())
+    }
+
+    fn version(text: &str) -> AgentVersion {
+        text.parse().unwrap()
+    }
+
+    fn trial(text: &str) -> UpdateError {
+        UpdateError::Trial { version: version(text), why: "it ended".to_owned() }
+    }
+
+    fn id(n: u8) -> DirectiveId {
+        DirectiveId::from_random([n; 16])
+    }
+
+    #[test]
+    fn rule_15_the_floor_only_rises_and_is_never_guessed() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = paths(&dir);
+        let mut ledger = Ledger::read(&paths).unwrap();
+        assert_eq!(ledger.floor().unwrap(), None);
+        for (raised, expected) in [("0.3.0", "0.3.0"), ("0.2.0", "0.3.0"), ("0.10.0", "0.10.0")] {
+            ledger.raise_floor(&version(raised)).unwrap();
+            ledger.write(&paths).unwrap();
+            ledger = Ledger::read(&paths).unwrap();
+            assert_eq!(ledger.floor().unwrap(), Some(version(expected)));
+        }
+        for damaged in ["", "{", "[]", r#"{"floor":"newest"}"#, r#"{"flor":"0.3.0"}"#] {
+            std::fs::write(paths.updates(), damaged).unwrap();
+            let error = Ledger::read(&paths).unwrap_err();
+            assert_eq!(error.code(), "update_state_damaged", "{damaged}");
+        }
+    }
+
+    #[test]
+    fn what_failed_on_trial_is_left_alone_and_other_builds_are_not() {
+        let mut ledger = Ledger::default();
+        let year = NOW.after(Duration::from_hours(8760));
+        assert!(ledger.fail(&trial("0.3.0"), &version("0.3.0"), Some(&[1; 32]), Wish::Offered, NOW), "news");
+        assert!(!ledger.fail(&trial("0.3.0"), &version("0.3.0"), Some(&[1; 32]), Wish::Offered, NOW), "old news");
+        assert!(ledger.skips(&[1; 32], year) && !ledger.skips(&[2; 32], year));
+        // What could not be verified may have been mended.
+        ledger.fail(&UpdateError::TooLong(9), &version("0.3.0"), Some(&[1; 32]), Wish::Offered, NOW);
+        assert!(ledger.skips(&[1; 32], NOW.after(Duration::from_secs(3599))));
+        assert!(!ledger.skips(&[1; 32], NOW.after(LOOK_AGAIN)));
+        ledger.fail(&UpdateError::Unsigned, &version("0.3.0"), None, Wish::Offered, NOW);
+        assert!(!ledger.skips(&[1; 32], NOW));
+        let (failure, _) = ledger.report();
+        assert_eq!(failure.map(|failure| failure.why.code).as_deref(), Some("agent_unsigned"));
+    }
+
+    /// The agent was ended while it tried a version: twice that may be anybody's doing.
+    #[test]
+    fn the_third_interrupted_trial_is_the_last() {
+        let mut ledger = Ledger::default();
+        for attempt in 1..=3 {
+            assert!(!ledger.skips(&[1; 32], NOW), "attempt {attempt}");
+            ledger.begin(&version("0.3.0"), &[1; 32], Wish::Offered);
+            assert_eq!(ledger.open(&version("0.2.0"), NOW), attempt == 3);
+        }
+        assert!(ledger.skips(&[1; 32], NOW));
+        ledger.begin(&version("0.3.1"), &[2; 32], Wish::Offered);
+        assert!(ledger.open(&version("0.3.1"), NOW), "it runs");
+        assert_eq!(ledger.report(), (None, None));
+    }
+
+    #[test]
+    fn a_directive_is_settled_once_the_new_version_runs() {
+        let mut ledger = Ledger::default();
+        ledger.begin(&version("0.3.0"), &[1; 32], Wish::Directed(id(7)));
+        assert!(!ledger.has_settled(id(7)));
+        assert!(ledger.open(&version("0.3.0"), NOW));
+        assert!(ledger.has_settled(id(7)) && !ledger.has_settled(id(8)));
+        assert_eq!(ledger.report().1, Some(DirectiveResult { id: id(7), failure: None }));
+        ledger.fail(&trial("0.4.0"), &version("0.4.0"), Some(&[3; 32]), Wish::Directed(id(8)), NOW);
+        let (_, result) = ledger.report();
+        assert_eq!(result.and_then(|result| result.failure).map(|why| why.code).as_deref(), Some("update_failed"));
+        assert!(!ledger.open(&version("0.3.0"), NOW), "nothing was begun");
     }
 }

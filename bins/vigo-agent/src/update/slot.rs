@@ -27,7 +27,7 @@ impl Slot {
     /// removed.
     pub(super) fn open(program: &Path, manifest: &AgentManifest) -> Result<Self, UpdateError> {
         let folder = program.parent().unwrap_or(Path::new("/"));
-        let name = format!("{NEXT}{}", hex::encode(&manifest.sha256[..8]));
+        let name = format!("{NEXT}{}{}", hex::encode(&manifest.sha256[..8]), std::env::consts::EXE_SUFFIX);
         remove_others(folder, Some(&name));
         let path = folder.join(name);
         let mut options = OpenOptions::new();

@@ -200,20 +200,20 @@ ID                                    HOSTNAME          IP        ENROLLED      
             "outcome": "failed", "settled_at": "2026-05-14T10:05:00Z", "code": "trial_failed", "message": "it ended"});
         sent["update_failure"] = json!({"version": "0.3.0", "code": "trial_failed", "message": "it ended"});
         let expected = "\
-ID:            3f8d1f3e-7a51-4c0e-9a53-0d6b7f1c2e90
-Hostname:      web3.example.com
-IP:            10.1.0.2
-Reported IP:   192.168.1.2
-Status:        active
-Enrolled:      2026-05-13 13:03
-Admitted by:   token 6f2b
-Last seen:     -
-Policy:        -
-Agent:         0.1.0 (linux x86_64)
-Identity key:  ab12
-Revoked:       2026-05-14 13:03 by operator:uid=0 (operator): stolen
-Rebootstrap:   update failed 2026-05-14 12:05: it ended (asked 2026-05-14 12:03 by uid=0)
-Update failed: 0.3.0 trial_failed: it ended
+ID:             3f8d1f3e-7a51-4c0e-9a53-0d6b7f1c2e90
+Hostname:       web3.example.com
+IP:             10.1.0.2
+Reported IP:    192.168.1.2
+Status:         active
+Enrolled:       2026-05-13 13:03
+Admitted by:    token 6f2b
+Last seen:      -
+Policy:         -
+Agent:          0.1.0 (linux x86_64)
+Identity key:   ab12
+Revoked:        2026-05-14 13:03 by operator:uid=0 (operator): stolen
+Rebootstrap:    update failed 2026-05-14 12:05: it ended (asked 2026-05-14 12:03 by uid=0)
+Update failed:  0.3.0 trial_failed: it ended
 
 CERTIFICATE  KEY PIN    EXPIRES
 40ff         sha256:00  2027-05-13 13:03
