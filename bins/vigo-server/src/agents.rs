@@ -89,12 +89,22 @@ impl Agents {
         targets
     }
 
+    /// What lies there for each target.
+    pub(crate) async fn all(&self) -> Vec<(AgentTarget, Result<Option<Build>, AgentError>)> {
+        let mut all = Vec::new();
+        for target in self.targets().await {
+            let found = self.find(&target).await;
+            all.push((target, found));
+        }
+        all
+    }
+
     /// Looks at the folders until told to stop, so that replies name what may be fetched.
     pub(crate) async fn watch(&self, offers: &Offers, stop: CancellationToken) {
         loop {
             let mut signed = Vec::new();
-            for target in self.targets().await {
-                match self.find(&target).await {
+            for (target, found) in self.all().await {
+                match found {
                     Ok(Some(Build { signed: Some(build), .. })) => {
                         signed.push((target, Ok((build.version, build.key.pin()))));
                     }

@@ -95,9 +95,14 @@ fn rule_15_a_server_offers_only_what_its_keys_signed() {
         line["command"].as_str().unwrap().contains(&format!("--signing-pin {pin}")).then_some(())
     });
 
+    let checked = offering.server.check().ok();
+    assert!(checked.contains(&format!("agent {HERE} 0.3.0, signed by {pin}")), "{checked}");
+
     // Changed after it was looked at.
     offering.put("vigo", b"\x7fELF and the resT");
     offering.refused("its manifest is another build's");
+    let checked = offering.server.check().ok();
+    assert!(checked.contains(&format!("warning: the agent for {HERE} is not offered: its manifest is")), "{checked}");
 }
 
 #[test]
