@@ -108,12 +108,12 @@ impl Removal<'_> {
             }
             let usual = programs(self.os, None).into_iter().map(|program| self.ground.at(program));
             let programs: Vec<PathBuf> = usual.chain(named).collect();
-            self.folders(paths, &mut done)?;
+            self.folders(paths, scope, &mut done)?;
             for program in programs {
                 self.program(&program, &mut done)?;
             }
         } else {
-            self.folders(paths, &mut done)?;
+            self.folders(paths, scope, &mut done)?;
         }
         done.shorten();
         Ok(done)
@@ -128,10 +128,11 @@ impl Removal<'_> {
         matches!((plan, text), (Ok(plan), Ok(text)) if plan.writes(file, &text))
     }
 
-    fn folders(&self, paths: &Paths, done: &mut Uninstalled) -> Result<(), UninstallError> {
-        // Whoever holds these writes there; a service that was just stopped may need a moment.
+    fn folders(&self, paths: &Paths, scope: Scope, done: &mut Uninstalled) -> Result<(), UninstallError> {
+        // Whoever holds these writes there.
         let locks = [paths.lock(), paths.enrol_lock()];
-        let held: Vec<Lock> = locks.iter().filter_map(|path| self.lock(path).transpose()).collect::<Result<_, _>>()?;
+        let held: Vec<Lock> =
+            locks.iter().filter_map(|path| self.lock(path, scope).transpose()).collect::<Result<_, _>>()?;
         let config = paths.config_dir();
         remove_file(&paths.config(), done)?;
         for name in ["pending", ".pending.new", ".pending.old"] {
@@ -161,11 +162,13 @@ impl Removal<'_> {
         Ok(())
     }
 
-    fn lock(&self, path: &Path) -> Result<Option<Lock>, LockError> {
+    fn lock(&self, path: &Path, scope: Scope) -> Result<Option<Lock>, LockError> {
         if !path.parent().is_some_and(Path::is_dir) {
             return Ok(None);
         }
-        self.ground.patiently(|| Lock::take(path), |error| matches!(error, LockError::Held { .. })).map(Some)
+        // A service that was just stopped may need a moment to end.
+        let ends = |error: &LockError| scope == Scope::Machine && matches!(error, LockError::Held { .. });
+        self.ground.patiently(|| Lock::take(path), ends).map(Some)
     }
 
     /// A folder with these files, and what runs that were killed left in it.
