@@ -3,15 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "support of tests: what is not as expected ends the test")]
 
 pub mod client;
+mod host;
 mod machine;
 mod network;
 mod process;
 mod server;
 mod skip;
 mod tool;
+mod tree;
 mod wait;
 
 pub use client::{Client, Refusal};
+pub use host::Host;
 pub use machine::Machine;
 pub use network::Network;
 pub use process::{Daemon, Ended, Program, Started};
