@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "support of tests: what is not as expected ends the test")]
 
 pub mod client;
+mod host;
 mod liar;
 mod machine;
 mod network;
@@ -10,9 +11,11 @@ mod process;
 mod server;
 mod skip;
 mod tool;
+mod tree;
 mod wait;
 
 pub use client::{Client, Refusal};
+pub use host::Host;
 pub use liar::{Liar, Lie};
 pub use machine::Machine;
 pub use network::Network;

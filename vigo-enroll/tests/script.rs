@@ -2,6 +2,8 @@
 
 #[path = "script/fakes.rs"]
 mod fakes;
+#[path = "script/lines.rs"]
+mod lines;
 #[path = "script/lint.rs"]
 mod lint;
 #[path = "script/pki.rs"]

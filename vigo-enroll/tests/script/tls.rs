@@ -11,13 +11,13 @@ use crate::shells::{common_shells, is_there};
 use crate::world::{Fetcher, World, values};
 
 /// `openssl s_server` that hands out a world's files; ended when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
-    fn start(world: &World, pki: &Pki) -> Self {
+    pub(crate) fn start(world: &World, pki: &Pki) -> Self {
         let root = world.at("root");
         for (file, path) in world.files() {
             let to = root.join(&path[1..]);

@@ -113,6 +113,7 @@ impl World {
         }
         world.serve_agent("exit 0");
         fs::copy(pki::ours().file("ca.pem"), world.at("served/ca")).expect("a copy");
+        fs::write(world.at("served/script"), bootstrap(&world.values())).expect("a file");
         world.install(fetcher);
         world
     }
@@ -181,12 +182,13 @@ impl World {
     }
 
     /// `https://…` or a path below it, as the server has them: (file, what ends the address).
-    pub(crate) fn files(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn files(&self) -> [(&'static str, String); 4] {
         let (os, arch) = self.platform;
         [
             ("latest", format!("/api/v1/agent/latest?os={os}&arch={arch}&format=text")),
             ("vigo", format!("/api/v1/agent/download/{os}/{arch}")),
             ("ca", "/api/v1/bootstrap/ca".to_owned()),
+            ("script", "/bootstrap".to_owned()),
         ]
     }
 
