@@ -83,6 +83,11 @@ if [ -z "$from" ]; then
     say "would build vigo-server, vigocli and the agents for $targets${SIGN_KEY:+, signed by $SIGN_KEY}, and go on as with --from"
     exit 0
   fi
+  if [ -n "${SIGN_KEY:-}" ]; then
+    # A server that knows the key offers nothing else.
+    VIGO_AGENT_SIGNING_PUBKEY=$(cargo xtask pubkey)
+    export VIGO_AGENT_SIGNING_PUBKEY
+  fi
   cargo build --release --locked -p vigo-server -p vigocli
   from=$work/built
   mkdir "$from"

@@ -4,7 +4,9 @@
 
 use std::fs;
 
+use vigo_core::{AgentManifest, AgentSigningSecret, UnixTime};
 use vigo_tests::{Ended, Host, Network, Options, Server, until};
+use zeroize::Zeroizing;
 
 /// The agent's service, as systemd knows it.
 const SERVICE: &str = "vigo-envoy.service";
@@ -96,6 +98,77 @@ fn one_line_makes_a_service_that_outlives_kills_reboots_and_power_cuts() {
     let new = server.json(&["envoys", "show", name])["id"].clone();
     assert_ne!(new, id);
     assert_eq!((status(&new), status(&id)), (Some("active".into()), Some("revoked".into())), "{rows}");
+
+    let told = host.run(&["/usr/local/sbin/vigo", "uninstall", "--yes"]).ok();
+    assert!(told.contains(&format!("vigocli envoys revoke {}", new.as_str().unwrap())), "{told}");
+    for gone in ["/usr/local/sbin/vigo", "/etc/systemd/system/vigo-envoy.service", "/etc/vigo-envoy", "/var/lib/vigo"] {
+        assert!(!host.has(gone), "{gone} is left: {told}");
+    }
+    assert_eq!(ask(&host, &["systemctl", "show", SERVICE, "--property=LoadState"]), "LoadState=not-found");
+}
+
+/// A build of the agent whose keys are its own: a service has no environment.
+fn build(version: &str, wrong: &str, keys: &AgentSigningSecret) -> Vec<u8> {
+    let programs = std::env::current_exe().unwrap();
+    let agent = programs.parent().and_then(|deps| deps.parent()).unwrap().join("updatable");
+    let mut bytes = fs::read(agent).unwrap();
+    bytes.extend_from_slice(format!("\nBUILD {version} {wrong} {}\n", keys.public()).as_bytes());
+    bytes
+}
+
+/// Lays a signed build down where the server looks.
+fn publish(server: &Server, version: &str, wrong: &str, keys: &AgentSigningSecret) {
+    let folder = server.file("agents/linux-x86_64");
+    fs::create_dir_all(&folder).unwrap();
+    let binary = build(version, wrong, keys);
+    let from = fs::metadata(&folder).unwrap().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let valid = UnixTime::from_secs(from.as_secs() - 60)..UnixTime::from_secs(from.as_secs() + 3600);
+    let target = "linux-x86_64".parse().unwrap();
+    let manifest = AgentManifest::of_binary(&binary, target, version.parse().unwrap(), valid);
+    let signed = manifest.sign(keys).unwrap();
+    for (name, bytes) in [("vigo", &binary), ("vigo.manifest", &signed.text)] {
+        fs::write(folder.join("fresh"), bytes).unwrap();
+        fs::rename(folder.join("fresh"), folder.join(name)).unwrap();
+    }
+    fs::write(folder.join("vigo.sig"), signed.signature.as_bytes()).unwrap();
+}
+
+/// The service becomes the new version without systemd seeing it end; a version that is not fit never becomes the service.
+#[test]
+fn rule_15_a_service_updates_itself() {
+    if !Host::possible("a_service_updates_itself") {
+        return;
+    }
+    let keys = AgentSigningSecret::from_seed(&Zeroizing::new([1; 32]));
+    let network = Network::new();
+    let server = server(&network, &format!("agents: {{signing_keys: [\"{}\"]}}\n", keys.public()));
+    publish(&server, "0.2.0", "nothing", &keys);
+    let name = "a1.example.com";
+    let mut host = Host::start(name, &network.host("a"));
+    let line = until("the line demands the key", || {
+        let line = server.json(&["tokens", "generate", "--pattern", name]);
+        let line = line["command"].as_str().unwrap().to_owned();
+        line.contains("--signing-pin sha256:").then_some(line)
+    });
+    let told = typed(&host, &line);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let pid = is_active(&server, &host, name);
+    let shown = |field: &str| server.json(&["envoys", "show", name])[field].clone();
+    assert_eq!(shown("agent_version"), "0.2.0");
+
+    publish(&server, "0.3.0", "crashes", &keys);
+    until("the bad one is told of", || (shown("update_failure")["code"] == "update_failed").then_some(()));
+    assert_eq!(is_active(&server, &host, name), pid, "nothing happened to the service");
+
+    publish(&server, "0.3.1", "nothing", &keys);
+    until("the new one checks in", || (shown("agent_version") == "0.3.1").then_some(()));
+    assert_eq!(is_active(&server, &host, name), pid, "systemd saw nothing end");
+    assert!(host.has("/usr/local/sbin/vigo.previous"));
+    host.cut_power();
+    let _ = is_active(&server, &host, name);
+    assert_eq!(shown("agent_version"), "0.3.1");
+    let _ = host.run(&["/usr/local/sbin/vigo", "uninstall", "--yes"]).ok();
+    assert!(!host.has("/usr/local/sbin/vigo.previous"));
 }
 
 #[test]

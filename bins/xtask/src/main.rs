@@ -4,6 +4,7 @@ mod clock;
 mod dist_agent;
 mod files;
 mod keygen;
+mod pubkey;
 mod sign;
 mod verify;
 
@@ -34,6 +35,11 @@ enum Command {
     /// Make a key that signs builds of the agent, and its public half
     #[command(after_help = "Examples:\n  cargo xtask keygen signing.key")]
     Keygen(keygen::Keygen),
+    /// Print the public keys as builds have them compiled in, for VIGO_AGENT_SIGNING_PUBKEY
+    #[command(
+        after_help = "Examples:\n  cargo xtask pubkey --key signing.key\n  VIGO_AGENT_SIGNING_PUBKEY=$(cargo xtask pubkey --key signing.key) cargo build --release -p vigo-server"
+    )]
+    Pubkey(pubkey::Pubkey),
     /// Write the signed manifest of a build beside it
     #[command(
         after_help = "Examples:\n  cargo xtask sign --key signing.key --version 0.2.0 agents/linux-x86_64/vigo\n  cargo xtask sign --key signing.key --version 0.2.0 --minimum 0.1.3 --days 90 agents/linux-x86_64/vigo"
@@ -52,6 +58,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Keygen(keygen) => keygen.run(),
+        Command::Pubkey(pubkey) => pubkey.run(),
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
         Command::DistAgent(dist) => dist.run(),

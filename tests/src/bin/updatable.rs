@@ -1,5 +1,6 @@
-//! The agent as somebody else would compose it: signing keys from the environment, its version and what is wrong with it
-//! from the end of its own file. So that a hundred builds of one agent are a hundred copies with another last line.
+//! The agent as somebody else would compose it: its version, what is wrong with it and its signing keys from the end of its
+//! own file, or the keys from the environment. So that a hundred builds of one agent are a hundred copies with another last
+//! line.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,13 +8,13 @@ use std::time::Duration;
 
 use vigo_agent::{Build, Cli, Failure, Then, TrialTime, World};
 
-/// What is at the end of the file: `\nBUILD <version> <what is wrong with it>\n`.
-fn trailer() -> Option<(String, String)> {
+/// What is at the end of the file: `\nBUILD <version> <what is wrong with it> [<keys>]\n`.
+fn trailer() -> Option<(String, String, Option<String>)> {
     let bytes = std::fs::read(std::env::current_exe().ok()?).ok()?;
-    let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(128)..]).into_owned();
+    let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(256)..]).into_owned();
     let (_, line) = end.trim_end().rsplit_once("\nBUILD ")?;
-    let (version, wrong) = line.split_once(' ')?;
-    Some((version.to_owned(), wrong.to_owned()))
+    let mut words = line.split(' ').map(str::to_owned);
+    Some((words.next()?, words.next()?, words.next()))
 }
 
 fn milliseconds(variable: &str, usual: u64) -> Duration {
@@ -26,7 +27,7 @@ fn variable_of(name: &str) -> Option<String> {
 }
 
 fn main() -> ExitCode {
-    let (version, wrong) = trailer().unwrap_or_else(|| ("0.2.0".to_owned(), "nothing".to_owned()));
+    let (version, wrong, keys) = trailer().unwrap_or_else(|| ("0.2.0".to_owned(), "nothing".to_owned(), None));
     let cli = <Cli as clap::Parser>::parse();
     vigo_agent::log();
     let on_trial = std::env::args().any(|argument| argument == "--trial");
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         "loses-the-network" if on_trial => drop(std::thread::spawn(lose_the_network)),
         _ => {}
     }
-    let keys = variable_of("TEST_SIGNING_KEYS").unwrap_or_default();
+    let keys = keys.or_else(|| variable_of("TEST_SIGNING_KEYS")).unwrap_or_default();
     let build = Build {
         version: version.parse().unwrap_or_else(|_| std::process::abort()),
         keys: keys.parse().unwrap_or_default(),
