@@ -26,6 +26,12 @@ public static class Driver
                 return 0;
             case "fetch":
                 return Fetch(arguments[1], arguments[2]);
+            case "signed":
+                byte[] key = File.ReadAllBytes(arguments[1]);
+                byte[] signature = File.ReadAllBytes(arguments[3]);
+                bool signed = KEY_CHECK.HasSigned(key, File.ReadAllBytes(arguments[2]), signature);
+                Console.WriteLine(signed + " " + KEY_CHECK.PinOfSigningKey(key));
+                return 0;
             case "bind":
                 return Bind(arguments[1], File.ReadAllBytes(arguments[2]));
             default:

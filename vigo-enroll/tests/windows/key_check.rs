@@ -36,7 +36,14 @@ impl Compiled {
         fs::write(compiled.at("class.cs"), source).expect("a file");
         fs::write(compiled.at("driver.cs"), DRIVER.replace("KEY_CHECK", class)).expect("a file");
         let output = Command::new("mcs")
-            .args(["-langversion:5", "-warnaserror+", "-out:driver.exe", "driver.cs", "class.cs"])
+            .args([
+                "-langversion:5",
+                "-warnaserror+",
+                "-r:System.Numerics.dll",
+                "-out:driver.exe",
+                "driver.cs",
+                "class.cs",
+            ])
             .current_dir(compiled.dir.path())
             .output()
             .expect("it runs");
@@ -113,6 +120,52 @@ fn the_callback_fits_the_narrower_signature_of_an_http_client() {
     let other = format!("sha256:{}", "00".repeat(32));
     let expected = format!("asked=False passed=False\nFalse {pin}\n{nothing}");
     assert_eq!(compiled.run(&["bind", &other, "leaf.der"]), expected);
+}
+
+#[test]
+fn rule_15_a_signature_is_good_where_openssl_made_it_and_nowhere_else() {
+    let Some(compiled) = Compiled::new() else { return };
+    let pin = compiled.certificate("signing", &["ED25519"], "/CN=signing");
+    let spki = compiled.openssl(&["pkey", "-in", "signing.key", "-pubout", "-outform", "DER"]);
+    let key = &spki[spki.len() - 32..];
+    let text = b"vigo/agent/v1\nproduct vigo\n";
+    fs::write(compiled.at("text"), text).expect("a file");
+    compiled.openssl(&["pkeyutl", "-sign", "-rawin", "-inkey", "signing.key", "-in", "text", "-out", "signature"]);
+    let signature = fs::read(compiled.at("signature")).expect("a signature");
+    let check = |key: &[u8], text: &[u8], signature: &[u8], expected: &str| {
+        for (name, bytes) in [("key", key), ("text", text), ("signature", signature)] {
+            fs::write(compiled.at(name), bytes).expect("a file");
+        }
+        let said = compiled.run(&["signed", "key", "text", "signature"]);
+        assert!(said.starts_with(expected), "{expected}: {said}");
+    };
+    let changed = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        bytes
+    };
+    check(key, text, &signature, &format!("True {pin}"));
+    check(key, &changed(text, 0), &signature, "False");
+    check(key, &text[..text.len() - 1], &signature, "False");
+    for at in [0, 31, 32, 62] {
+        check(key, text, &changed(&signature, at), "False");
+    }
+    check(&changed(key, 3), text, &signature, "False");
+    check(key, text, &[0; 64], "False");
+    // The same equation holds with the order added to S: one signature must not have two spellings.
+    let order = hex::decode("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010").expect("hex");
+    let mut carry = 0;
+    let doubled: Vec<u8> = signature[32..]
+        .iter()
+        .zip(&order)
+        .map(|(a, b)| {
+            carry += u16::from(*a) + u16::from(*b);
+            let [low, high] = carry.to_le_bytes();
+            carry = u16::from(high);
+            low
+        })
+        .collect();
+    check(key, text, &[&signature[..32], &doubled].concat(), "False");
 }
 
 /// `openssl s_server`, ended when dropped.

@@ -1,7 +1,9 @@
-# What checks the server's key.
+# What checks the server's key and the agent's signature.
 function New-KeyCheck {
   if (-not ('@TYPE@' -as [type])) {
-    Add-Type -TypeDefinition @'
+    # PowerShell 7 refers to all of .NET by itself.
+    $more = if ($isDesktop) { @{ ReferencedAssemblies = 'System.Numerics' } } else { @{} }
+    Add-Type @more -TypeDefinition @'
 @SOURCE@
 '@
   }

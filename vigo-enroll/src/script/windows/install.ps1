@@ -46,7 +46,9 @@ function Get-Latest([string]$Arch) {
       "nothing was changed; is $($carried.ApiAddr) a Vigo server?"
   }
   $latest = @{}
-  foreach ($name in 'version', 'size', 'sha256', 'manifest', 'signature') { $latest[$name] = Get-Field $answer $name }
+  foreach ($name in 'version', 'size', 'sha256', 'manifest', 'signature', 'signing_key') {
+    $latest[$name] = Get-Field $answer $name
+  }
   if ($latest.version -cnotmatch '\A[A-Za-z0-9.+-]{1,64}\z') { $latest.version = 'unknown' }
   if ($latest.size -cnotmatch '\A[1-9][0-9]{0,8}\z' -or [long]$latest.size -gt $maxSize) {
     Stop-Run 1 'bad_answer: the server announces an agent of no sensible size' 'nothing was changed'
@@ -54,15 +56,41 @@ function Get-Latest([string]$Arch) {
   if ($latest.sha256 -cnotmatch '\A[0-9a-f]{64}\z') {
     Stop-Run 1 'bad_answer: the server announces an agent without a SHA-256' 'nothing was changed'
   }
-  if ($SigningPin) {
-    foreach ($name in 'manifest', 'signature') {
-      if ($latest[$name] -cnotmatch '\A[A-Za-z0-9+/]{1,8192}={0,2}\z') {
-        Stop-Run 1 "agent_unsigned: -SigningPin was given, and the server has no $name for windows-$Arch" `
-          'nothing was changed. Sign the build (cargo xtask sign), or leave -SigningPin out'
-      }
-    }
+  $isSigned = $latest.manifest -cmatch '\A[A-Za-z0-9+/]{1,2048}={0,2}\z' -and
+    $latest.signature -cmatch '\A[A-Za-z0-9+/]{86}==\z' -and $latest.signing_key -cmatch '\A[0-9a-f]{64}\z'
+  if ($SigningPin -and -not $isSigned) {
+    Stop-Run 4 "agent_unsigned: the server has no signed agent for windows-$Arch, and -SigningPin asks for one" `
+      'sign it (cargo xtask sign), or leave -SigningPin out. Nothing was changed'
   }
   $latest
+}
+
+# Pin, key, signature, manifest, file: the agent does the same of itself; what is not it does not.
+function Confirm-Signature($Latest, [string]$Arch, [string]$Actual, [string]$Program) {
+  $type = '@TYPE@' -as [type]
+  [byte[]]$key = @(0..31 | ForEach-Object { [Convert]::ToByte($Latest.signing_key.Substring(2 * $_, 2), 16) })
+  [byte[]]$manifest = [Convert]::FromBase64String($Latest.manifest)
+  [byte[]]$signature = [Convert]::FromBase64String($Latest.signature)
+  $pin = $type::PinOfSigningKey($key)
+  $signed = @{ product = ''; os = ''; arch = ''; sha256 = '' }
+  $lines = [Text.Encoding]::ASCII.GetString($manifest) -split "`n"
+  foreach ($line in $lines) {
+    $word, $value = $line -split ' ', 2
+    if ($signed.ContainsKey($word)) { $signed[$word] = $value }
+  }
+  $expected = "vigo/agent/v1 vigo windows $Arch $Actual"
+  $found = "$($lines[0]) $($signed.product) $($signed.os) $($signed.arch) $($signed.sha256)"
+  if ($pin -cne $SigningPin) {
+    $what = "pin_mismatch: the agent is signed by another key than -SigningPin says: expected $SigningPin, found $pin"
+  } elseif (-not $type::HasSigned($key, $manifest, $signature)) {
+    $what = 'signature_mismatch: the key of -SigningPin did not sign what the server says of its agent'
+  } elseif ($found -cne $expected) {
+    $what = "signature_mismatch: another agent was signed than the one that was fetched: expected $expected, found $found"
+  } else {
+    return
+  }
+  Remove-Item -LiteralPath $Program -Force
+  Stop-Run 4 $what 'the agent was removed and nothing was changed. Is this the server that you meant?'
 }
 
 # Runs the agent, which says the rest; gives its exit code. The token goes by standard input: no argument, no

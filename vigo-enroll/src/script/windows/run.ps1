@@ -28,8 +28,11 @@ try {
   if ($ApiAddr) {
     $carried.ApiAddr = Get-Address '-ApiAddr' ($ApiAddr.TrimEnd('/')) '\Ahttps://[A-Za-z0-9._:\[\]-]+\z'
   }
-  if ($SigningPin -and $SigningPin -cnotmatch '\A(sha256:)?[0-9A-Fa-f]{64}\z') {
-    Stop-Usage '-SigningPin takes 64 hexadecimal digits'
+  if ($SigningPin) {
+    if ($SigningPin -cnotmatch '\Asha256:[0-9A-Fa-f]{64}\z') {
+      Stop-Usage '-SigningPin takes sha256: and 64 hexadecimal digits'
+    }
+    $SigningPin = $SigningPin.ToLowerInvariant()
   }
 
   # A token carries the pin of the CA that it is for, in base64url: the server put the same spelling into this script.
@@ -103,6 +106,8 @@ try {
     Stop-Run 1 "expected $($latest.sha256), found $actual (status $status)" `
       'it was removed; nothing was changed. Try again'
   }
+
+  if ($SigningPin) { Confirm-Signature $latest $arch $actual $program }
 
   $arguments = @('bootstrap', '--server', $carried.Server, '--api-addr', $carried.ApiAddr)
   foreach ($pin in $pins) { $arguments += '--ca-pin', $pin }

@@ -72,7 +72,7 @@ function Get-Usage {
     '  -TokenFile F        the token is the first line of the file F'
     '  -TokenPrompt        ask for the token'
     "  -CaPin PIN          the server's CA must have this key (sha256: and 64 hexadecimal digits); PIN,PIN for more"
-    '  -SigningPin KEY     the agent must be signed by this key'
+    '  -SigningPin PIN     the agent must be signed by the key with this pin (of the same form)'
     "  -Server H:P         dial this gRPC address instead of $($carried.Server)"
     "  -ApiAddr URL        fetch from this address instead of $address"
     "  -Hostname H         enrol under this name instead of the host's own"
