@@ -7,11 +7,14 @@ use std::fmt::Debug;
 
 use vigo_core::audit::{AuditRecord, ChainLink, verify};
 use vigo_core::record::{
-    ApprovedRecord, CertificateRecord, DirectiveOutcome, DirectiveRecord, EnvoyRecord, HostClaim, Record, RequestRecord, Revocation, RevocationCause,
-    Seen, SeenPage, TokenRecord, TokenUse,
+    ApprovedRecord, CertificateRecord, DirectiveOutcome, DirectiveRecord, EnvoyRecord, HostClaim, Record,
+    RequestRecord, Revocation, RevocationCause, Seen, SeenPage, TokenRecord, TokenUse,
 };
 use vigo_core::store::{Entry, Revision};
-use vigo_core::{ApprovalId, ClientAddr, Directive, DirectiveAction, DirectiveId, Epoch, Notice, Pin, PolicyState, Serial, TokenId, UnixTime, UpdateFailure, keyspace};
+use vigo_core::{
+    ApprovalId, ClientAddr, Directive, DirectiveAction, DirectiveId, Epoch, Notice, Pin, PolicyState, Serial, TokenId,
+    UnixTime, UpdateFailure, keyspace,
+};
 
 use crate::Seed;
 use crate::input::Input;
@@ -239,8 +242,7 @@ pub fn seeds() -> Vec<Seed> {
         created_by: "root".into(),
     };
     let policy = Some(PolicyState { version: "0123456789ab".into(), digest: [6; 32] });
-    let update_failure =
-        failure.map(|why| UpdateFailure { version: "0.2.0".parse().expect("a version"), why });
+    let update_failure = failure.map(|why| UpdateFailure { version: "0.2.0".parse().expect("a version"), why });
     let seen = Seen { envoy, at, address, platform: scene::platform(), policy, update_failure };
     let page = SeenPage { epoch: Epoch::from_random([7; 16]), envoys: vec![seen] };
     let records = [

@@ -7,11 +7,10 @@ use std::time::Duration;
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest as _, Sha256};
 use vigo_core::{
-    Accepted, Audience, Bundle, Challenge, ChallengeKey, CheckIn, Configcrate, Directive,
-    DirectiveAction, DirectiveId, EnvoyId, Epoch, IdentitySecret, Notice,
-    OldEnvoy, Pin, Platform, PolicyChange, PolicyState, Registration, Reply, ReplyOutcome, RequestDigest, RequestId,
-    Resource, Resync, Sequence, ServerId, ServerSecret, SessionPoint, SignedBundle, SignedCheckIn, SignedRegistration,
-    SignedReply, StateReport, Takeover, TokenText, UnixTime, Value,
+    Accepted, Audience, Bundle, Challenge, ChallengeKey, CheckIn, Configcrate, Directive, DirectiveAction, DirectiveId,
+    EnvoyId, Epoch, IdentitySecret, Notice, OldEnvoy, Pin, Platform, PolicyChange, PolicyState, Registration, Reply,
+    ReplyOutcome, RequestDigest, RequestId, Resource, Resync, Sequence, ServerId, ServerSecret, SessionPoint,
+    SignedBundle, SignedCheckIn, SignedRegistration, SignedReply, StateReport, Takeover, TokenText, UnixTime, Value,
 };
 use zeroize::Zeroizing;
 
