@@ -114,7 +114,7 @@ impl CertificateAuthority {
     /// # Errors
     /// When no key can be generated, or `now` is near the year 9999.
     pub fn create(server: &ServerId, serial: Serial, now: UnixTime) -> Result<Self, CaError> {
-        Self::create_by(CaKey::Held(P256Key::generate()?), server, serial, now)
+        Self::create_by(CaKey::Held(Box::new(P256Key::generate()?)), server, serial, now)
     }
 
     /// The same with a key that lies elsewhere. Keep [`cert_pem`](Self::cert_pem): the authority is made once, and loaded
@@ -156,7 +156,7 @@ impl CertificateAuthority {
     pub fn load(cert_pem: &str, key_pem: Option<&str>, server: &ServerId, now: UnixTime) -> Result<Self, CaError> {
         let certificate = one_certificate(cert_pem)?;
         let key = key_pem.map(P256Key::from_pem).transpose()?;
-        Self::assemble(&certificate, key.map(CaKey::Held), server, now)
+        Self::assemble(&certificate, key.map(|key| CaKey::Held(Box::new(key))), server, now)
     }
 
     /// The authority whose certificate is this text, and whose key lies elsewhere. Nothing is signed yet.

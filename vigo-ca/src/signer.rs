@@ -57,7 +57,7 @@ pub trait CaSigner: Send + Sync {
 /// The key of an authority.
 pub(crate) enum CaKey {
     /// In this process.
-    Held(P256Key),
+    Held(Box<P256Key>),
     /// Somewhere else.
     Elsewhere { public: [u8; 65], signer: Arc<dyn CaSigner> },
 }
