@@ -98,3 +98,71 @@ impl Cargo<'_> {
         command
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::target::{Named, Provider};
+    use super::*;
+    use clap::ValueEnum as _;
+
+    /// The program, its first word, and the variables of these names that are set or taken away.
+    #[track_caller]
+    fn check(name: &str, job: Job, keys: Option<&str>, program: &str, variables: &[(&str, Option<&str>)]) {
+        let tools = Tools::at(Path::new("/d"));
+        let cargo =
+            Cargo { tools: &tools, workspace: Path::new("/w"), folder: "/d".into(), keys: keys.map(str::to_owned) };
+        let target = Named::from_str(name, false).unwrap().0;
+        let command = cargo.command((target, job, Provider::Ring), Path::new("/s"));
+        let words: Vec<&str> = command.get_args().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(format!("{} {}", command.get_program().to_str().unwrap(), words[0]), program, "{name}");
+        let options =
+            format!("--no-default-features --features ring --target {} -Z build-std=std,panic_abort", target.triple);
+        assert!(words.join(" ").ends_with(&options), "{words:?}");
+        for (variable, expected) in variables {
+            let found = command.get_envs().find(|(key, _)| key.to_str() == Some(variable));
+            let found = found.and_then(|(_, value)| value.and_then(|value| value.to_str()));
+            assert_eq!(found, *expected, "{name} {variable}");
+        }
+    }
+
+    #[test]
+    fn how_cargo_is_called() {
+        let zigbuild = "/d/venv/bin/cargo-zigbuild zigbuild";
+        check(
+            "linux-aarch64",
+            Job::Build,
+            Some("ab,cd"),
+            zigbuild,
+            &[
+                ("RUSTFLAGS", Some("-C link-self-contained=no")),
+                ("CC_aarch64_unknown_linux_musl", Some("/s/cc")),
+                ("VIGO_AGENT_SIGNING_PUBKEY", Some("ab,cd")),
+                ("CARGO_TARGET_DIR", Some("/d/cargo")),
+                ("RUSTUP_TOOLCHAIN", None),
+            ],
+        );
+        check(
+            "macos-aarch64",
+            Job::Build,
+            None,
+            zigbuild,
+            &[
+                ("MACOSX_DEPLOYMENT_TARGET", Some("11.0")),
+                ("CARGO_PROFILE_AGENT_STRIP", Some("false")),
+                ("RUSTFLAGS", None),
+                // One in this program's own environment would be another build's.
+                ("VIGO_AGENT_SIGNING_PUBKEY", None),
+            ],
+        );
+        let linker = "CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER";
+        check("windows-x86_64", Job::Build, None, "/usr/bin/cargo build", &[(linker, Some("/s/link-gcc"))]);
+        check("windows-x86_64", Job::Check, None, "/usr/bin/cargo check", &[(linker, None)]);
+        check(
+            "illumos-x86_64",
+            Job::Check,
+            None,
+            "/usr/bin/cargo check",
+            &[("CC_x86_64_unknown_illumos", Some("/s/cc"))],
+        );
+    }
+}

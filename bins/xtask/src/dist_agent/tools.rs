@@ -56,6 +56,12 @@ impl Tools {
         Ok(Self { venv, zig, scripts: folder.join("scripts") })
     }
 
+    /// Tools that are said to be in this folder.
+    #[cfg(test)]
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self { venv: folder.join("venv"), zig: folder.join("zig"), scripts: folder.join("scripts") }
+    }
+
     /// Scripts that stand before zig as the C compiler, the linker and the archiver of a target; their folder.
     pub(crate) fn scripts(&self, target: &Target) -> anyhow::Result<PathBuf> {
         let folder = self.scripts.join(target.triple);

@@ -44,7 +44,7 @@ pub(crate) fn run(target: &Target, binary: &Path, folder: &Path, version: &str) 
             (command, "wine")
         }
     };
-    let output = command.arg("version").output().with_context(|| format!("cannot run it by {how}"))?;
+    let output = command.arg("version").output().with_context(|| format!("cannot run it ({how})"))?;
     if target.run == Run::Wine {
         // What wine started besides would stay for a while.
         let _ = Command::new("wineserver").arg("-k").env("WINEPREFIX", folder.join("wine/prefix")).status();
@@ -52,7 +52,12 @@ pub(crate) fn run(target: &Target, binary: &Path, folder: &Path, version: &str) 
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() || said.trim_end() != format!("vigo {version}") {
         let errors = String::from_utf8_lossy(&output.stderr);
-        bail!("run by {how} it said `{}` and ended with {}: {}", said.trim_end(), output.status, errors.trim_end());
+        bail!(
+            "run here ({how}), it said `{}` and ended with {}: {}",
+            said.trim_end(),
+            output.status,
+            errors.trim_end()
+        );
     }
     Ok(Ran::Yes(how))
 }
@@ -100,8 +105,11 @@ mod tests {
     #[test]
     fn what_counts_as_running() {
         check("[ \"$*\" = version ] && echo vigo 1.2.3", Ok(Ran::Yes("natively")));
-        check("echo vigo 1.2.4", Err("run by natively it said `vigo 1.2.4` and ended with exit status: 0: "));
-        check("echo vigo 1.2.3; exit 1", Err("run by natively it said `vigo 1.2.3` and ended with exit status: 1: "));
+        check("echo vigo 1.2.4", Err("run here (natively), it said `vigo 1.2.4` and ended with exit status: 0: "));
+        check(
+            "echo vigo 1.2.3; exit 1",
+            Err("run here (natively), it said `vigo 1.2.3` and ended with exit status: 1: "),
+        );
         let macos = TARGETS.iter().find(|target| target.name == "macos-aarch64").unwrap();
         let nowhere = Path::new("/nowhere");
         assert_eq!(run(macos, nowhere, nowhere, "1.2.3").unwrap(), Ran::No("nothing here runs it".to_owned()));
