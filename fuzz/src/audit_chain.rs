@@ -7,11 +7,11 @@ use std::fmt::Debug;
 
 use vigo_core::audit::{AuditRecord, ChainLink, verify};
 use vigo_core::record::{
-    ApprovedRecord, CertificateRecord, EnvoyRecord, HostClaim, Record, RequestRecord, Revocation, RevocationCause,
+    ApprovedRecord, CertificateRecord, DirectiveOutcome, DirectiveRecord, EnvoyRecord, HostClaim, Record, RequestRecord, Revocation, RevocationCause,
     Seen, SeenPage, TokenRecord, TokenUse,
 };
 use vigo_core::store::{Entry, Revision};
-use vigo_core::{ApprovalId, ClientAddr, Epoch, Pin, PolicyState, Serial, TokenId, UnixTime, keyspace};
+use vigo_core::{ApprovalId, ClientAddr, Directive, DirectiveAction, DirectiveId, Epoch, Notice, Pin, PolicyState, Serial, TokenId, UnixTime, UpdateFailure, keyspace};
 
 use crate::Seed;
 use crate::input::Input;
@@ -198,8 +198,22 @@ pub fn seeds() -> Vec<Seed> {
         admitted_by: "token".into(),
         platform: scene::platform(),
         revocation: None,
+        directive: None,
     };
-    let revoked = EnvoyRecord { address: v6, reported_ip: None, revocation: Some(revocation()), ..record.clone() };
+    let failure = Some(Notice { code: "trial_failed".into(), message: "It ended at once.".into() });
+    let directive = DirectiveRecord {
+        directive: Directive { id: DirectiveId::from_random([8; 16]), action: DirectiveAction::Update },
+        at,
+        by: "root".into(),
+        outcome: Some(DirectiveOutcome { at, failure: failure.clone() }),
+    };
+    let revoked = EnvoyRecord {
+        address: v6,
+        reported_ip: None,
+        revocation: Some(revocation()),
+        directive: Some(directive),
+        ..record.clone()
+    };
     let claim = HostClaim { envoy, released: Some(revocation()), reenroll_until: Some(at) };
     let request =
         RequestRecord { identity, csr_digest: [3; 32], hostname: hostname(), envoy, certificate: vec![0x30, 0], at };
@@ -225,7 +239,9 @@ pub fn seeds() -> Vec<Seed> {
         created_by: "root".into(),
     };
     let policy = Some(PolicyState { version: "0123456789ab".into(), digest: [6; 32] });
-    let seen = Seen { envoy, at, address, platform: scene::platform(), policy };
+    let update_failure =
+        failure.map(|why| UpdateFailure { version: "0.2.0".parse().expect("a version"), why });
+    let seen = Seen { envoy, at, address, platform: scene::platform(), policy, update_failure };
     let page = SeenPage { epoch: Epoch::from_random([7; 16]), envoys: vec![seen] };
     let records = [
         ("audit", 0, audit.encode()),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest as _, Sha256};
 use vigo_core::{
-    Accepted, Audience, Bundle, Challenge, ChallengeKey, CheckIn, Configcrate, EnvoyId, Epoch, IdentitySecret, Notice,
+    Accepted, Audience, Bundle, Challenge, ChallengeKey, CheckIn, Configcrate, Directive,
+    DirectiveAction, DirectiveId, EnvoyId, Epoch, IdentitySecret, Notice,
     OldEnvoy, Pin, Platform, PolicyChange, PolicyState, Registration, Reply, ReplyOutcome, RequestDigest, RequestId,
     Resource, Resync, Sequence, ServerId, ServerSecret, SessionPoint, SignedBundle, SignedCheckIn, SignedRegistration,
     SignedReply, StateReport, Takeover, TokenText, UnixTime, Value,
@@ -201,7 +202,7 @@ fn check_in() -> CheckIn {
         platform: platform(),
         policy: Some(PolicyState { version: "0123456789ab".into(), digest: [0xd1; 32] }),
         trusted_roots: vec![root(), Pin::from([0xa1; 32])],
-        report: StateReport { configcrates: 1, resources: 150 },
+        report: StateReport { configcrates: 1, resources: 150, ..StateReport::default() },
     }
 }
 
@@ -234,6 +235,8 @@ pub(crate) fn accepted(bundle: Option<Bundle>) -> ReplyOutcome {
         interval: Duration::from_secs(300),
         policy: bundle.map_or(PolicyChange::None, |bundle| PolicyChange::Bundle(signed_bundle(&bundle))),
         notices: vec![notice],
+        directive: Some(Directive { id: DirectiveId::from_random([8; 16]), action: DirectiveAction::Update }),
+        offered: Some("0.2.0".parse().expect("a version")),
     })
 }
 

@@ -56,6 +56,8 @@ fn every_crate_takes_the_lints_of_the_workspace() {
         manifest.text.lines().any(|line| line == "[package]")
             && !manifest.text.lines().any(|line| line == "[workspace]")
     });
+    // Which has all of them but one, as it says itself.
+    let manifests = manifests.filter(|manifest| manifest.path != "bins/vigo-windows-service/Cargo.toml");
     let takes = |text: &str| text.lines().skip_while(|line| *line != "[lints]").nth(1) == Some("workspace = true");
     let found: Vec<String> =
         manifests.filter(|manifest| !takes(&manifest.text)).map(|manifest| manifest.path).collect();

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(any(feature = "aws-lc", feature = "ring")))]
+compile_error!("cryptography has to come from somewhere: feature `aws-lc`, or `ring` where that is not built");
+
 mod name;
 mod root;
 

@@ -3,8 +3,8 @@ use sha2::{Digest, Sha256};
 
 use crate::frame::{Audience, FrameError, Label, parse};
 use crate::{
-    Challenge, EnvoyId, Epoch, IdentityKey, IdentitySecret, Pin, Platform, PolicyState, Sequence, ServerId, Signature,
-    wire,
+    Challenge, DirectiveResult, EnvoyId, Epoch, IdentityKey, IdentitySecret, Pin, Platform, PolicyState, Sequence,
+    ServerId, Signature, UpdateFailure, wire,
 };
 
 /// What an envoy says at every interval.
@@ -59,12 +59,16 @@ pub struct SessionPoint {
 }
 
 /// The state of the machine, as far as it is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateReport {
     /// Configcrates held.
     pub configcrates: u32,
     /// Resources held.
     pub resources: u32,
+    /// The last update that failed, if none was installed since.
+    pub update_failure: Option<UpdateFailure>,
+    /// What became of the last directive, for as long as replies carry it.
+    pub directive: Option<DirectiveResult>,
 }
 
 /// A check-in with the envoy's signature. Not verified.
@@ -101,6 +105,8 @@ impl CheckIn {
             report: Some(wire::StateReport {
                 configcrates: self.report.configcrates,
                 resources: self.report.resources,
+                update_failure: self.report.update_failure.as_ref().map(UpdateFailure::wire),
+                directive: self.report.directive.as_ref().map(DirectiveResult::wire),
             }),
         }
     }
@@ -128,7 +134,12 @@ impl CheckIn {
             platform: Platform::from_wire(wire.platform)?,
             policy: wire.policy.map(PolicyState::from_wire).transpose()?,
             trusted_roots: trusted_roots.map_err(|_| FrameError::Malformed("a pin is 32 bytes"))?,
-            report: StateReport { configcrates: report.configcrates, resources: report.resources },
+            report: StateReport {
+                configcrates: report.configcrates,
+                resources: report.resources,
+                update_failure: report.update_failure.map(UpdateFailure::from_wire).transpose()?,
+                directive: report.directive.map(DirectiveResult::from_wire).transpose()?,
+            },
         })
     }
 }

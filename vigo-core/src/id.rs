@@ -125,6 +125,10 @@ random_id!(
     TokenId, "a token id"
 );
 random_id!(
+    /// The id of a directive.
+    DirectiveId, "a directive id"
+);
+random_id!(
     /// The id of an approved pattern.
     ApprovalId, "an approval id"
 );

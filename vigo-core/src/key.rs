@@ -10,6 +10,7 @@ use ed25519_dalek::pkcs8::{
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
+use crate::Pin;
 use crate::frame::{Audience, FrameError, Label, signed_bytes};
 
 /// An Ed25519 signature (RFC 8032 §5.1.6). Not yet verified: only a frame's `verify` says so.
@@ -241,6 +242,15 @@ impl AgentSigningKey {
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let key = VerifyingKey::from_public_key_pem(pem).map_err(|_| KeyError::Pem)?;
         checked(key.as_bytes()).map(Self)
+    }
+
+    /// The pin of the key, as `--signing-pin` takes it.
+    ///
+    /// # Panics
+    /// Never: an Ed25519 key always has an encoding.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        Pin::of_spki(self.0.to_public_key_der().expect("an Ed25519 key always has an SPKI encoding").as_bytes())
     }
 
     /// SubjectPublicKeyInfo PEM (RFC 8410), as `openssl pkeyutl -pubin` reads it.

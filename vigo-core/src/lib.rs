@@ -10,12 +10,14 @@ mod pattern;
 mod pattern_set;
 mod pin;
 mod platform;
+mod signing_keys;
 mod time;
 mod token_text;
 
 mod bundle;
 mod challenge;
 mod checkin;
+mod directive;
 pub mod frame;
 mod registration;
 mod reply;
@@ -45,9 +47,10 @@ pub use bundle::{Bundle, Configcrate, PolicyState, Resource, SignedBundle, Value
 pub use challenge::{Challenge, ChallengeKey};
 pub use checkin::{CheckIn, RequestDigest, SessionPoint, SignedCheckIn, StateReport};
 pub use cidr_set::CidrSet;
+pub use directive::{ActionError, Directive, DirectiveAction, DirectiveResult, UpdateFailure};
 pub use frame::{Audience, FrameError};
 pub use hostname::{Hostname, HostnameError};
-pub use id::{ApprovalId, EnvoyId, Epoch, IdError, RequestId, Sequence, Serial, ServerId, TokenId};
+pub use id::{ApprovalId, DirectiveId, EnvoyId, Epoch, IdError, RequestId, Sequence, Serial, ServerId, TokenId};
 pub use key::{
     AgentSigningKey, AgentSigningSecret, IdentityKey, IdentitySecret, KeyError, ServerKey, ServerSecret, Signature,
 };
@@ -62,5 +65,6 @@ pub use registration::{
 };
 pub use reply::{Accepted, Notice, PolicyChange, Reply, ReplyOutcome, ReplyProof, Resync, SignedReply};
 pub use session::{Session, Step};
+pub use signing_keys::{SigningKeys, SigningKeysError};
 pub use time::UnixTime;
 pub use token_text::TokenText;

@@ -102,9 +102,9 @@ impl fmt::Display for AgentTarget {
 ///
 /// // An agent has the key compiled in, and the highest version that it ever verified.
 /// let manifest = signed.verify(&[secret.public()])?;
-/// let (here, now) = ("linux-x86_64".parse()?, UnixTime::from_secs(1_790_000_000));
-/// assert_eq!(manifest.check(&here, &"0.1.0".parse()?, now), Ok(()));
-/// assert_eq!(manifest.check(&here, &"0.3.0".parse()?, now), Err(UpdateRefusal::Older));
+/// let (here, running, now) = ("linux-x86_64".parse()?, "0.1.0".parse()?, UnixTime::from_secs(1_790_000_000));
+/// assert_eq!(manifest.check(&here, &running, &"0.1.0".parse()?, now), Ok(()));
+/// assert_eq!(manifest.check(&here, &running, &"0.3.0".parse()?, now), Err(UpdateRefusal::Older));
 /// assert_eq!(manifest.check_binary(b"\x7fELF and another"), Err(UpdateRefusal::OtherBinary));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -122,7 +122,8 @@ pub struct AgentManifest {
     pub not_before: UnixTime,
     /// It is not installed from then on. What is installed runs on.
     pub expires: UnixTime,
-    /// No older version is installed once this build was; at most its own version.
+    /// The oldest agent that may install it: one that is older takes a version between the two first. At most its own
+    /// version.
     pub minimum: AgentVersion,
 }
 
@@ -161,6 +162,9 @@ pub enum UpdateRefusal {
     /// Older than a version that was verified here before.
     #[error("it is older than a version that was verified here before")]
     Older,
+    /// The agent that runs is too old for it.
+    #[error("the agent that runs here is older than the manifest's minimum: a version between the two must come first")]
+    BelowMinimum,
     /// Not to be installed yet.
     #[error("it is not to be installed yet; is this machine's clock right?")]
     NotYetValid,
@@ -178,7 +182,7 @@ impl AgentManifest {
     /// The largest binary that a manifest may name: 256 MiB.
     pub const MAX_SIZE: u64 = 256 << 20;
 
-    /// The manifest of these bytes; every version up to its own may still be installed before it.
+    /// The manifest of these bytes, to be installed by an agent of any version up to its own.
     #[must_use]
     pub fn of_binary(
         binary: &[u8],
@@ -238,16 +242,24 @@ impl AgentManifest {
         Ok(SignedManifest { text, signature })
     }
 
-    /// Whether this build may be installed on such a system, now, where `floor` is the highest version that was ever
-    /// verified there.
+    /// Whether this build may be installed on such a system, now, where the agent `running` is, and `floor` is the
+    /// highest version that was ever verified there.
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self, here: &AgentTarget, floor: &AgentVersion, now: UnixTime) -> Result<(), UpdateRefusal> {
+    pub fn check(
+        &self,
+        here: &AgentTarget,
+        running: &AgentVersion,
+        floor: &AgentVersion,
+        now: UnixTime,
+    ) -> Result<(), UpdateRefusal> {
         if self.target != *here {
             Err(UpdateRefusal::OtherTarget)
-        } else if self.version < *floor {
+        } else if self.version < *floor || self.version < *running {
             Err(UpdateRefusal::Older)
+        } else if *running < self.minimum {
+            Err(UpdateRefusal::BelowMinimum)
         } else if now < self.not_before {
             Err(UpdateRefusal::NotYetValid)
         } else if now >= self.expires {
@@ -422,8 +434,15 @@ mod tests {
     fn rule_15_not_for_here_or_not_now() {
         let here: AgentTarget = "linux-x86_64".parse().unwrap();
         let (floor, now) = ("0.2.0".parse().unwrap(), at(1_780_000_000));
-        let check = |target: &AgentTarget, floor: &str, now| manifest().check(target, &floor.parse().unwrap(), now);
-        assert_eq!(manifest().check(&here, &floor, now), Ok(()));
+        let running: AgentVersion = "0.1.0".parse().unwrap();
+        let check =
+            |target: &AgentTarget, floor: &str, now| manifest().check(target, &running, &floor.parse().unwrap(), now);
+        assert_eq!(manifest().check(&here, &running, &floor, now), Ok(()));
+        let newer = "0.2.1".parse().unwrap();
+        assert_eq!(manifest().check(&here, &newer, &floor, now), Err(UpdateRefusal::Older));
+        let stepped = AgentManifest { minimum: "0.1.1".parse().unwrap(), ..manifest() };
+        assert_eq!(stepped.check(&here, &running, &floor, now), Err(UpdateRefusal::BelowMinimum));
+        assert_eq!(stepped.check(&here, &"0.1.1".parse().unwrap(), &floor, now), Ok(()));
         assert_eq!(check(&"linux-aarch64".parse().unwrap(), "0.2.0", now), Err(UpdateRefusal::OtherTarget));
         assert_eq!(check(&"macos-x86_64".parse().unwrap(), "0.2.0", now), Err(UpdateRefusal::OtherTarget));
         assert_eq!(check(&here, "0.2.1-rc.1", now), Err(UpdateRefusal::Older));

@@ -5,8 +5,8 @@ mod codec;
 use std::net::IpAddr;
 
 use crate::{
-    ApprovalId, Cidr, ClientAddr, EnvoyId, Epoch, HostPattern, Hostname, IdentityKey, Pin, Platform, PolicyState,
-    Serial, TokenId, UnixTime,
+    ApprovalId, Cidr, ClientAddr, Directive, EnvoyId, Epoch, HostPattern, Hostname, IdentityKey, Notice, Pin, Platform,
+    PolicyState, Serial, TokenId, UnixTime, UpdateFailure,
 };
 
 /// A stored record cannot be read: it was damaged, or written by a newer version.
@@ -71,6 +71,30 @@ pub struct EnvoyRecord {
     pub platform: Platform,
     /// Why it is no longer in service; `None` while it is.
     pub revocation: Option<Revocation>,
+    /// What an operator last wanted it to do.
+    pub directive: Option<DirectiveRecord>,
+}
+
+/// What an operator wants an envoy to do, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectiveRecord {
+    /// What is to be done.
+    pub directive: Directive,
+    /// Since when.
+    pub at: UnixTime,
+    /// Who said so.
+    pub by: String,
+    /// What became of it; `None` while it is pending.
+    pub outcome: Option<DirectiveOutcome>,
+}
+
+/// What became of a directive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectiveOutcome {
+    /// When.
+    pub at: UnixTime,
+    /// Why it was not carried out; `None` when it was.
+    pub failure: Option<Notice>,
 }
 
 /// A certificate of an envoy.
@@ -213,6 +237,8 @@ pub struct Seen {
     pub platform: Platform,
     /// The policy that it held.
     pub policy: Option<PolicyState>,
+    /// The update that last failed there.
+    pub update_failure: Option<UpdateFailure>,
 }
 
 impl EnvoyRecord {

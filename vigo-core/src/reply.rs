@@ -4,8 +4,8 @@ use prost::Message as _;
 
 use crate::frame::{Audience, FrameError, Label, parse};
 use crate::{
-    Challenge, EnvoyId, Epoch, RequestDigest, Sequence, ServerId, ServerKey, ServerSecret, Signature, SignedBundle,
-    UnixTime, wire,
+    AgentVersion, Challenge, Directive, EnvoyId, Epoch, RequestDigest, Sequence, ServerId, ServerKey, ServerSecret,
+    Signature, SignedBundle, UnixTime, wire,
 };
 
 /// What a server answers to a check-in.
@@ -74,6 +74,10 @@ pub struct Accepted {
     pub policy: PolicyChange,
     /// What the machine's operator should read.
     pub notices: Vec<Notice>,
+    /// What an operator wants done.
+    pub directive: Option<Directive>,
+    /// The agent that the server offers for the envoy's system, if it has one that is signed.
+    pub offered: Option<AgentVersion>,
 }
 
 /// Whether the policy that an envoy holds is the one it should hold.
@@ -85,7 +89,7 @@ pub enum PolicyChange {
     Bundle(SignedBundle),
 }
 
-/// Something that the operator of a machine should read; never an error.
+/// Something that an operator should read: a code for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// A stable `snake_case` code.
@@ -127,6 +131,10 @@ impl Notice {
     #[cfg(feature = "grpc")]
     #[must_use]
     pub fn to_wire(&self) -> wire::Notice {
+        self.wire()
+    }
+
+    pub(crate) fn wire(&self) -> wire::Notice {
         wire::Notice { code: self.code.clone(), message: self.message.clone() }
     }
 
@@ -164,11 +172,9 @@ impl Reply {
                     PolicyChange::None => Policy::NoChange(wire::NoChange {}),
                     PolicyChange::Bundle(bundle) => Policy::Bundle(bundle.to_wire()),
                 }),
-                notices: a
-                    .notices
-                    .iter()
-                    .map(|n| wire::Notice { code: n.code.clone(), message: n.message.clone() })
-                    .collect(),
+                notices: a.notices.iter().map(Notice::wire).collect(),
+                directive: a.directive.map(Directive::wire),
+                agent_version: a.offered.as_ref().map(ToString::to_string).unwrap_or_default(),
             }),
             ReplyOutcome::Resync(r) => Outcome::Resync(wire::Resync {
                 epoch: r.epoch.as_bytes().to_vec(),
@@ -196,6 +202,11 @@ impl Reply {
                     None => return Err(FrameError::Unsupported("this kind of policy change")),
                 },
                 notices: a.notices.into_iter().map(Notice::from_wire).collect::<Result<_, _>>()?,
+                directive: a.directive.as_ref().map(Directive::from_wire).transpose()?,
+                offered: match a.agent_version.as_str() {
+                    "" => None,
+                    text => Some(text.parse().map_err(|_| FrameError::Malformed("an agent's version is none"))?),
+                },
             }),
             Some(Outcome::Resync(r)) => ReplyOutcome::Resync(Resync {
                 epoch: r.epoch.as_slice().try_into().map_err(|_| FrameError::Malformed("an epoch is 16 bytes"))?,

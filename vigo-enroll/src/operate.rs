@@ -11,10 +11,12 @@ use vigo_core::{UnixTime, keyspace};
 use crate::hash_pool::HashError;
 
 mod approvals;
+mod directives;
 mod envoys;
 mod tokens;
 
 pub use approvals::{AnyHost, add_approval, approvals, remove_approval};
+pub use directives::{direct_envoy, settle_directive};
 pub use envoys::{allow_reenroll, delete_envoy, revoke_envoy};
 pub use tokens::{TokenDice, TokenRequest, create_token, revoke_token};
 

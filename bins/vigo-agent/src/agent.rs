@@ -9,10 +9,12 @@ use vigo_core::{EnvoyId, RegistrationKind};
 use crate::daemon::{self, DaemonError};
 use crate::install::{InstallError, Staged};
 use crate::local_socket::{self, Told};
+use crate::os;
 use crate::record::PolicyRecord;
 use crate::register::{Order, RegisterError, Registered, register};
-use crate::service::{self, ServiceError};
+use crate::service::{Ground, Manager, ServiceError, Start};
 use crate::status::ServiceState;
+use crate::uninstall::{self, UninstallError, Uninstalled};
 use crate::{Enrolment, EnrolmentError, Paths, Policy, Record, Status};
 
 /// The agent of one machine: where its files are, and what does its cryptography.
@@ -36,8 +38,9 @@ pub enum ServiceChoice {
 pub struct Setup {
     /// Whether a service is installed.
     pub service: ServiceChoice,
-    /// Where this program is put; `None`: it stays where it is, and a service starts it from there.
-    pub bin_dir: Option<PathBuf>,
+    /// Where this program is put: into the first of these folders that takes it, made if it is not there. With none it
+    /// stays where it is, and a service starts it from there.
+    pub bin_dirs: Vec<PathBuf>,
 }
 
 /// A machine that enrolled and checked in.
@@ -57,11 +60,11 @@ pub struct Bootstrapped {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceOutcome {
     /// It runs, and starts at boot.
-    Started,
+    Started(Manager),
     /// None was asked for.
     NotWanted,
-    /// This system is not run by systemd.
-    NoSystemd,
+    /// No service manager that is known runs this system.
+    NoManager,
     /// Only root may install one.
     NotRoot,
 }
@@ -137,7 +140,7 @@ impl Agent {
     /// With what went wrong; the same call again finishes what was begun.
     pub async fn bootstrap(&self, order: &Order, setup: &Setup) -> Result<Bootstrapped, BootstrapError> {
         // What may fail for want of room or leave is tried before the server is asked.
-        let staged = setup.bin_dir.as_deref().map(Staged::beside).transpose()?;
+        let staged = Staged::in_first_of(&setup.bin_dirs)?;
         let registered = self.register(order).await?;
         let program = match staged {
             Some(staged) => staged.commit()?,
@@ -145,14 +148,17 @@ impl Agent {
         };
         let service = match setup.service {
             ServiceChoice::None => ServiceOutcome::NotWanted,
-            ServiceChoice::Install if !service::has_systemd() => ServiceOutcome::NoSystemd,
-            ServiceChoice::Install if !rustix::process::geteuid().is_root() => ServiceOutcome::NotRoot,
-            ServiceChoice::Install => {
-                service::install(&program, &self.paths)?;
-                ServiceOutcome::Started
-            }
+            ServiceChoice::Install => match os::here().manager() {
+                None => ServiceOutcome::NoManager,
+                Some(_) if !os::here().may_install() => ServiceOutcome::NotRoot,
+                Some(manager) => {
+                    let plan = manager.install(&Start::new(&program, &self.paths)?)?;
+                    Ground::here().carry_out(&plan)?;
+                    ServiceOutcome::Started(manager)
+                }
+            },
         };
-        let checked_in = if service == ServiceOutcome::Started {
+        let checked_in = if let ServiceOutcome::Started(_) = service {
             self.first_check_in(registered.config.envoy).await?;
             None
         } else {
@@ -193,6 +199,15 @@ impl Agent {
     /// When it cannot begin: another daemon runs, or there is no enrolment.
     pub async fn daemon(&self, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
         daemon::run(&self.paths, &self.provider, stop).await
+    }
+
+    /// Removes this machine's enrolment, and where this process may install services and these are the folders that the
+    /// service uses, the service and the program. The server knows the envoy until it is revoked there.
+    ///
+    /// # Errors
+    /// With what could not be removed; the same call goes on.
+    pub fn uninstall(&self) -> Result<Uninstalled, UninstallError> {
+        uninstall::uninstall(&self.paths)
     }
 
     /// What is known of this machine's enrolment, read beside whoever checks in.

@@ -27,15 +27,23 @@ pub struct Cli {
     pub(crate) command: Option<Command>,
 }
 
+impl Cli {
+    /// Whether it asks for the daemon, which services start.
+    #[must_use]
+    pub const fn is_daemon(&self) -> bool {
+        matches!(self.command, None | Some(Command::Daemon { .. }))
+    }
+}
+
 /// Where the agent keeps its files.
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Folders {
     /// Configuration, keys and certificates
-    #[arg(long, global = true, value_name = "DIR", env = "VIGO_CONFIG_DIR", default_value = Paths::CONFIG_DIR)]
+    #[arg(long, global = true, value_name = "DIR", env = "VIGO_CONFIG_DIR", default_value_os_t = Paths::usual().config_dir().to_owned())]
     pub(crate) config_dir: PathBuf,
     /// State: the cached policy and the last check-in
-    #[arg(long, global = true, value_name = "DIR", env = "VIGO_STATE_DIR", default_value = Paths::STATE_DIR)]
+    #[arg(long, global = true, value_name = "DIR", env = "VIGO_STATE_DIR", default_value_os_t = Paths::usual().state_dir().to_owned())]
     pub(crate) state_dir: PathBuf,
 }
 
@@ -67,6 +75,15 @@ pub(crate) enum Command {
         /// As one JSON object, times in UTC
         #[arg(long)]
         json: bool,
+    },
+    /// Remove the service, the program, the enrolment and the state from this machine
+    #[command(
+        after_help = "Examples:\n  vigo uninstall\n  vigo uninstall --yes\n  vigo uninstall --yes --config-dir ./etc --state-dir ./state"
+    )]
+    Uninstall {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
     /// Show the version
     #[command(after_help = "Examples:\n  vigo version")]

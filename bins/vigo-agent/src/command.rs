@@ -1,6 +1,6 @@
 //! What each command does with the library, and what it prints.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::agent::{Agent, Bootstrapped, ServiceChoice, ServiceOutcome, Setup};
 use crate::args::{self, Cli, Command, Folders, TokenSource};
+use crate::os;
 use crate::register::{Order, Registered};
 use crate::{Config, Exit, Failure, Paths, Told, Trust, hostname};
 
@@ -59,6 +60,17 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
                 print(&status.text(&world.zone))
             }
         }
+        Some(Command::Uninstall { yes }) => {
+            let usual = Paths::usual();
+            if paths == usual && !os::here().may_install() {
+                return Err(Failure::new(Exit::Failed, "not_root", "only root may remove vigo from this machine")
+                    .help("run it as root, or name folders of your own with --config-dir and --state-dir"));
+            }
+            if !yes {
+                confirm(&paths)?;
+            }
+            print(&agent.uninstall().map_err(|error| Failure::from(&error))?.text())
+        }
         Some(Command::Register(register)) => {
             let order = order(register, world.token, &paths)?;
             let registered = agent.register(&order).await.map_err(|error| Failure::from(&error))?;
@@ -69,11 +81,37 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
         Some(Command::Bootstrap(bootstrap)) => {
             let order = order(bootstrap.register, world.token, &paths)?;
             let service = if bootstrap.no_service { ServiceChoice::None } else { ServiceChoice::Install };
-            let usual = (service == ServiceChoice::Install).then(|| PathBuf::from("/usr/local/sbin"));
-            let bin_dir = bootstrap.bin_dir.as_deref().map(absolute).transpose()?.or(usual);
-            let done = agent.bootstrap(&order, &Setup { service, bin_dir }).await;
+            let bin_dirs = match bootstrap.bin_dir.as_deref() {
+                Some(dir) => vec![absolute(dir)?],
+                None if service == ServiceChoice::Install => os::here().places().programs,
+                None => Vec::new(),
+            };
+            let done = agent.bootstrap(&order, &Setup { service, bin_dirs }).await;
             bootstrapped(done.map_err(|error| Failure::from(&error))?, &paths)
         }
+    }
+}
+
+/// Asks at the terminal.
+fn confirm(paths: &Paths) -> Result<(), Failure> {
+    use std::io::IsTerminal as _;
+    let refused = |what: &str| {
+        Failure::new(Exit::Usage, "not_confirmed", what).help("add --yes to remove it without being asked")
+    };
+    if !io::stdin().is_terminal() {
+        return Err(refused("nothing was removed: there is no terminal to ask at"));
+    }
+    note(&format!(
+        "this removes the agent with its keys in {} and its state in {}. Go on? [y/N]",
+        paths.config_dir().display(),
+        paths.state_dir().display()
+    ));
+    let mut answer = String::new();
+    let read = io::BufReader::new(io::stdin().lock().take(64)).read_line(&mut answer);
+    read.map_err(|error| Failure::new(Exit::Failed, "failed", format_args!("standard input: {error}")))?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(refused("nothing was removed")),
     }
 }
 
@@ -207,25 +245,32 @@ fn bootstrapped(done: Bootstrapped, paths: &Paths) -> Result<(), Failure> {
     let Bootstrapped { registered, program, service, checked_in } = done;
     print(&enrolled(&registered))?;
     warn(&registered);
-    let moved = |flag: &str, dir: &Path, usual: &str| match dir.to_str() {
-        Some(dir) if dir == usual => String::new(),
-        _ => format!(" {flag} {}", dir.display()),
+    let usual = Paths::usual();
+    let moved = |flag: &str, dir: &Path, usual: &Path| match dir {
+        dir if dir == usual => String::new(),
+        dir => format!(" {flag} {}", dir.display()),
     };
     let daemon = format!(
         "{}{}{} daemon",
         program.display(),
-        moved("--config-dir", paths.config_dir(), Paths::CONFIG_DIR),
-        moved("--state-dir", paths.state_dir(), Paths::STATE_DIR)
+        moved("--config-dir", paths.config_dir(), usual.config_dir()),
+        moved("--state-dir", paths.state_dir(), usual.state_dir())
     );
+    if let [first, others @ ..] = os::here().places().programs.as_slice()
+        && others.iter().any(|folder| Some(folder.as_path()) == program.parent())
+    {
+        note(&format!("{} takes no program, so it is {}", first.display(), program.display()));
+    }
     match service {
-        ServiceOutcome::Started => {
-            print("service    vigo-envoy.service runs, and starts at boot\nchecked in by the service\n")?;
+        ServiceOutcome::Started(manager) => {
+            let service = manager.service();
+            print(&format!("service    {service} runs, and starts at boot\nchecked in by the service\n"))?;
         }
         ServiceOutcome::NotWanted => print(&format!("service    none, as asked; to check in from now on: {daemon}\n"))?,
-        ServiceOutcome::NoSystemd => {
+        ServiceOutcome::NoManager => {
             print("service    not installed\n")?;
             note(&format!(
-                "this system is not run by systemd, so no service was installed. Start the agent yourself, now and at boot:\n  {daemon}"
+                "no service manager that is known runs this system, so no service was installed. Start the agent yourself, now and at boot:\n  {daemon}"
             ));
         }
         ServiceOutcome::NotRoot => {

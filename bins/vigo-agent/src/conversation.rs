@@ -197,6 +197,8 @@ mod tests {
                         interval: Duration::from_secs(300),
                         policy: PolicyChange::None,
                         notices: vec![],
+                        directive: None,
+                        offered: None,
                     })
                 }
                 Step::Resync(resync) => ReplyOutcome::Resync(resync),

@@ -10,6 +10,7 @@ use vigo_core::{RegistrationKind, Takeover};
 
 use crate::envoy::{CheckInError, Envoy, EnvoyError, Taken};
 use crate::local_socket::{Asked, LocalSocket, Told};
+use crate::os::{self, Phase};
 use crate::register::{Order, register};
 use crate::{Config, Lock, LockError, Outcome, Pace, Paths, Pending, clock, dice};
 
@@ -37,14 +38,14 @@ pub(crate) async fn run(
     provider: &Arc<CryptoProvider>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), DaemonError> {
-    vigo_ca::files::create_private_dir(paths.state_dir())?;
+    os::private_folder(paths.state_dir())?;
     let _lock = Lock::take(&paths.lock())?;
     let mut envoy = Envoy::read(paths, provider)?;
     let mut socket = LocalSocket::bind(paths.socket());
     let mut stop = pin!(stop);
     let (mut pace, mut interval) = (Pace::default(), envoy.config().interval);
     tracing::info!(envoy = %envoy.id(), server = %envoy.config().server, "checking in");
-    tell_systemd(sd_notify::NotifyState::Ready);
+    os::here().tell(Phase::Ready);
     let mut asked: Option<Asked> = None;
     loop {
         if let Some(other) = replaced(paths, provider, &envoy) {
@@ -83,7 +84,7 @@ pub(crate) async fn run(
             one = socket.next() => asked = Some(one),
         }
     }
-    tell_systemd(sd_notify::NotifyState::Stopping);
+    os::here().tell(Phase::Stopping);
     tracing::info!("stopped");
     Ok(())
 }
@@ -154,19 +155,12 @@ fn log(result: &Result<Taken, CheckInError>) {
     }
 }
 
-/// systemd's service manager, where there is one: it waits for this before the service counts as started.
-fn tell_systemd(state: sd_notify::NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::debug!(%error, "systemd was not told");
-    }
-}
-
 /// One check-in by this process, for when no daemon runs.
 pub(crate) async fn once(
     paths: &Paths,
     provider: &Arc<CryptoProvider>,
 ) -> Result<(Config, Result<Taken, CheckInError>), DaemonError> {
-    vigo_ca::files::create_private_dir(paths.state_dir())?;
+    os::private_folder(paths.state_dir())?;
     let _lock = Lock::take(&paths.lock())?;
     let mut envoy = Envoy::read(paths, provider)?;
     let result = envoy.check_in(paths).await;

@@ -143,9 +143,6 @@ impl Enrolment {
 
 /// Makes the names in a directory last.
 pub(crate) fn sync(directory: &Path) -> Result<(), FileError> {
-    fs::File::open(directory).and_then(|file| file.sync_all()).map_err(|source| FileError::Io {
-        action: "write",
-        path: directory.to_owned(),
-        source,
-    })
+    let failed = |source| FileError::Io { action: "write", path: directory.to_owned(), source };
+    crate::os::here().sync_folder(directory).map_err(failed)
 }

@@ -10,6 +10,7 @@ use crate::envoy::{CheckInError, EnvoyError};
 use crate::failure::with_causes;
 use crate::line::{CallError, DialError};
 use crate::register::RegisterError;
+use crate::uninstall::UninstallError;
 use crate::{
     ConfigError, ConversationError, EnrolmentError, Exit, Failure, LockError, OwnNameError, PendingError, PolicyError,
     Refused,
@@ -91,6 +92,20 @@ impl From<&FileError> for Failure {
             }
             FileError::Absent { .. } => failure.help("restore the file, or enrol again with a bootstrap line"),
             _ => failure,
+        }
+    }
+}
+
+impl From<&UninstallError> for Failure {
+    fn from(error: &UninstallError) -> Self {
+        match error {
+            UninstallError::Lock(LockError::Held { .. }) => {
+                Self::new(Exit::Refused, "busy", error).help("stop the agent that runs, then try again")
+            }
+            UninstallError::Lock(error) => error.into(),
+            UninstallError::Service(_) | UninstallError::Remove { .. } => {
+                Self::new(Exit::Failed, "not_removed", error).help("run it again as root: it goes on where it stopped")
+            }
         }
     }
 }

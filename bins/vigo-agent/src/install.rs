@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempPath;
+
+use crate::os;
 
 /// The program beside its place: everything that can fail for want of room or leave has been done.
 pub(crate) struct Staged {
@@ -15,16 +16,23 @@ pub(crate) struct Staged {
 }
 
 /// What the name of a program beside its place begins with.
-const NEW: &str = ".vigo-new-";
+pub(crate) const NEW: &str = ".vigo-new-";
+/// What the name of a program begins with that was moved out of its place because it runs.
+pub(crate) const OLD: &str = ".vigo-old-";
 /// One that is older was left behind by a run that was killed.
-const OLD: Duration = Duration::from_secs(3600);
+const LEFT: Duration = Duration::from_secs(3600);
+
+/// Whether a file of this name beside the program is one that a run of ours left.
+pub(crate) fn is_left_behind(name: &str) -> bool {
+    name.starts_with(NEW) || name.starts_with(OLD)
+}
 
 /// Removes what killed runs left. What cannot be removed is no reason to stop.
 fn remove_left_behind(folder: &Path, now: SystemTime) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(NEW)) {
+    for entry in entries.flatten().filter(|entry| is_left_behind(&entry.file_name().to_string_lossy())) {
         let modified = entry.metadata().and_then(|meta| meta.modified());
-        if modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > OLD)) {
+        if modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > LEFT)) {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -41,13 +49,33 @@ pub struct InstallError {
     pub source: io::Error,
 }
 
+/// Whether another folder may be a better one.
+fn is_about_the_folder(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem | Unsupported)
+}
+
 impl Staged {
+    /// As [`beside`](Self::beside) in the first of these folders that takes a program; `None` where there are none.
+    pub(crate) fn in_first_of(folders: &[PathBuf]) -> Result<Option<Self>, InstallError> {
+        let Some((last, others)) = folders.split_last() else { return Ok(None) };
+        for folder in others {
+            match Self::beside(folder) {
+                Err(error) if is_about_the_folder(&error.source) => {
+                    tracing::debug!(%error, "the next folder is tried");
+                }
+                other => return other.map(Some),
+            }
+        }
+        Self::beside(last).map(Some)
+    }
+
     /// Copies this program into `folder`, under another name. Nothing to copy where it already runs from there.
     pub(crate) fn beside(folder: &Path) -> Result<Self, InstallError> {
-        let target = folder.join("vigo");
+        let target = folder.join(os::here().program());
         let failed = |source| InstallError { path: target.clone(), source };
         let own = std::env::current_exe().map_err(failed)?;
-        if fs::canonicalize(&target).is_ok_and(|there| there == own) {
+        if fs::canonicalize(&target).is_ok_and(|there| fs::canonicalize(&own).is_ok_and(|own| own == there)) {
             return Ok(Self { staged: None, target });
         }
         if target.is_dir() {
@@ -57,7 +85,7 @@ impl Staged {
             fs::create_dir_all(folder)?;
             let mut file = tempfile::Builder::new().prefix(NEW).tempfile_in(folder)?;
             io::copy(&mut fs::File::open(&own)?, &mut file)?;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o755))?;
+            os::here().make_program(file.as_file())?;
             file.as_file().sync_all()?;
             remove_left_behind(folder, file.as_file().metadata()?.modified()?);
             Ok(file.into_temp_path())
@@ -71,11 +99,7 @@ impl Staged {
     pub(crate) fn commit(self) -> Result<PathBuf, InstallError> {
         let Self { staged, target } = self;
         let Some(staged) = staged else { return Ok(target) };
-        let put = || -> io::Result<()> {
-            staged.persist(&target).map_err(|error| error.error)?;
-            fs::File::open(target.parent().unwrap_or(Path::new("/")))?.sync_all()
-        };
-        match put() {
+        match os::here().swap(staged, &target) {
             Ok(()) => Ok(target),
             Err(source) => Err(InstallError { path: target, source }),
         }
@@ -91,17 +115,27 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("sbin");
         fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("vigo"), "old").unwrap();
+        fs::write(folder.join(os::here().program()), "old").unwrap();
         let staged = Staged::beside(&folder).unwrap();
-        assert_eq!(fs::read(folder.join("vigo")).unwrap(), b"old", "not before it is committed");
+        assert_eq!(fs::read(folder.join(os::here().program())).unwrap(), b"old", "not before it is committed");
         let target = staged.commit().unwrap();
         let own = std::env::current_exe().unwrap();
         assert_eq!(fs::metadata(&target).unwrap().len(), fs::metadata(own).unwrap().len());
-        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o755);
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&target).unwrap().permissions()) & 0o777,
+            0o755
+        );
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         drop(Staged::beside(&folder).unwrap());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "what was given up leaves nothing");
         fs::write(dir.path().join("file"), "").unwrap();
         assert!(Staged::beside(&dir.path().join("file")).is_err());
+        // No folder can be made below a file.
+        let folders = [dir.path().join("file/sbin"), dir.path().join("opt")];
+        let staged = Staged::in_first_of(&folders).unwrap().unwrap();
+        assert_eq!(staged.commit().unwrap().parent(), Some(folders[1].as_path()));
+        assert!(Staged::in_first_of(&folders[..1]).is_err());
+        assert!(Staged::in_first_of(&[]).unwrap().is_none());
     }
 }

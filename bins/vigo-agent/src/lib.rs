@@ -10,6 +10,7 @@ mod config;
 mod enrolment;
 mod hostname;
 mod lock;
+mod os;
 mod paths;
 mod pending;
 
@@ -27,7 +28,8 @@ mod envoy;
 mod install;
 mod local_socket;
 mod register;
-pub mod service;
+mod service;
+mod uninstall;
 
 mod agent;
 mod args;
@@ -58,8 +60,9 @@ pub use policy::{Policy, PolicyError};
 pub use record::{FailureRecord, PolicyRecord, Record};
 pub use refused::Refused;
 pub use register::{Order, RegisterError, Registered};
-pub use service::ServiceError;
+pub use service::{Manager, ServiceError};
 pub use status::{ServiceState, Status};
+pub use uninstall::{UninstallError, Uninstalled};
 
 /// Starts logging to standard error; `VIGO_LOG` chooses what (`info` unless said), as `tracing`'s filters are written.
 pub fn log() {

@@ -3,17 +3,16 @@
 //! One word a connection, one line of JSON back. Whoever may open the file may ask: it is its owner's alone.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::envoy::{CheckInError, Taken};
+use crate::os::local::{self, Listener};
 use crate::{Config, Exit, Failure};
 
 /// Asking and answering over the socket takes no time; a check-in may take this long.
@@ -87,7 +86,7 @@ impl LocalSocket {
     /// socket still checks in.
     pub(crate) fn bind(path: PathBuf) -> Self {
         let (ask, asked) = mpsc::channel(4);
-        match listen(&path) {
+        match Listener::bind(&path) {
             Ok(listener) => drop(tokio::spawn(serve(listener, ask))),
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "no local socket: `vigo run` must wait for this daemon to end");
@@ -107,24 +106,13 @@ impl LocalSocket {
 
 impl Drop for LocalSocket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        local::remove(&self.path);
     }
 }
 
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // The folder is 0700 or at least nobody else's to write in, so nobody comes between these two.
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
-}
-
-async fn serve(listener: UnixListener, ask: mpsc::Sender<Asked>) {
+async fn serve(mut listener: Listener, ask: mpsc::Sender<Asked>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok(stream) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
@@ -137,8 +125,8 @@ async fn serve(listener: UnixListener, ask: mpsc::Sender<Asked>) {
     }
 }
 
-async fn answer(stream: UnixStream, ask: mpsc::Sender<Asked>) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
+async fn answer(stream: impl AsyncRead + AsyncWrite, ask: mpsc::Sender<Asked>) -> io::Result<()> {
+    let (read, mut write) = tokio::io::split(stream);
     let mut word = String::new();
     timeout(SHORT, BufReader::new(read.take(64)).read_line(&mut word)).await??;
     let line = match word.trim_end() {
@@ -158,7 +146,7 @@ async fn answer(stream: UnixStream, ask: mpsc::Sender<Asked>) -> io::Result<()> 
 
 async fn ask(path: &Path, word: &str, patience: Duration) -> io::Result<String> {
     let talk = async {
-        let mut stream = UnixStream::connect(path).await?;
+        let mut stream = local::connect(path).await?;
         stream.write_all(format!("{word}\n").as_bytes()).await?;
         let mut line = String::new();
         BufReader::new(stream.take(MAX_LINE)).read_line(&mut line).await?;
@@ -187,9 +175,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("daemon.sock");
         assert!(!is_there(&path).await);
+        #[cfg(unix)]
         std::fs::write(&path, "left by a daemon that was killed").unwrap();
         let mut socket = LocalSocket::bind(path.clone());
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions()) & 0o777,
+            0o600
+        );
         assert!(is_there(&path).await);
         assert_eq!(ask(&path, "reboot", SHORT).await.unwrap(), "unknown");
 
@@ -205,6 +198,6 @@ mod tests {
         let failure = told.into_failure().unwrap();
         assert_eq!((failure.exit, failure.to_string()), (Exit::Unreachable, "vigo: gone\n  help: wait".to_owned()));
         drop(socket);
-        assert!(!path.exists());
+        assert!(!is_there(&path).await && !path.exists());
     }
 }

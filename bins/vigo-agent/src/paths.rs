@@ -15,10 +15,19 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folder of the configuration where no other is named.
-    pub const CONFIG_DIR: &'static str = "/etc/vigo-envoy";
-    /// The folder of the state where no other is named.
-    pub const STATE_DIR: &'static str = "/var/lib/vigo/state";
+    /// The files of one enrolment's folder.
+    pub(crate) const ENVOY_FILES: [&'static str; 5] = ["identity_key", "tls_key", "certificate", "ca", "server_key"];
+    /// The files of a registration that is not finished.
+    pub(crate) const PENDING_FILES: [&'static str; 4] = ["request", "identity_key", "tls_key", "csr"];
+    /// The files of the state, but for its lock. What is not here is not ours, and `vigo uninstall` leaves it.
+    pub(crate) const STATE_FILES: [&'static str; 3] = ["status.json", "bundle", "daemon.sock"];
+
+    /// Those of this system, where no others are named.
+    #[must_use]
+    pub fn usual() -> Self {
+        let places = crate::os::here().places();
+        Self { config_dir: places.config_dir, state_dir: places.state_dir }
+    }
 
     /// These two folders.
     #[must_use]

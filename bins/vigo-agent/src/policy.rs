@@ -77,6 +77,7 @@ impl Policy {
         self.held.as_ref().map_or_else(StateReport::default, |held| StateReport {
             configcrates: count(held.bundle.configcrates.len()),
             resources: count(held.bundle.resources()),
+            ..StateReport::default()
         })
     }
 }
@@ -104,7 +105,7 @@ mod tests {
         policy.take(&signed, &path, &key, &server).unwrap();
         assert_eq!(policy.state(), Some(state.clone()));
         assert_eq!(Policy::read(&path, &key, &server).state(), Some(state.clone()));
-        assert_eq!(policy.report(), StateReport { configcrates: 1, resources: 2 });
+        assert_eq!(policy.report(), StateReport { configcrates: 1, resources: 2, ..StateReport::default() });
 
         let (foreign, _) = Bundle::default().sign(&ServerSecret::from_seed(&Zeroizing::new([9; 32])), &server).unwrap();
         assert!(matches!(policy.take(&foreign, &path, &key, &server), Err(PolicyError::Refused(_))));

@@ -121,7 +121,7 @@ pub(crate) async fn register(
     order: &Order,
     kind: RegistrationKind,
 ) -> Result<Registered, RegisterError> {
-    vigo_ca::files::create_private_dir(paths.config_dir()).map_err(PendingError::from)?;
+    crate::os::private_folder(paths.config_dir()).map_err(PendingError::from)?;
     let _lock = Lock::take(&paths.enrol_lock())?;
     let purpose = Purpose {
         server: order.server.clone(),

@@ -1,168 +1,183 @@
-//! The service that starts the daemon at boot: systemd's.
+//! The service that starts the daemon at boot: one module for each service manager.
+//!
+//! All that is specific to one is text and commands. Each module renders them into a [`Plan`], on whatever system this is
+//! compiled for, and one function carries plans out.
 
-use std::ffi::OsStr;
-use std::fs;
+mod freebsd;
+mod launchd;
+mod netbsd;
+mod openbsd;
+mod openrc;
+mod plan;
+mod quote;
+mod smf;
+mod systemd;
+pub(crate) mod windows;
+
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use crate::Paths;
 
-/// The service's name.
-pub const NAME: &str = "vigo-envoy.service";
-/// Where systemd looks for what an administrator installed.
-const UNITS: &str = "/etc/systemd/system";
-/// There while systemd runs the system.
-const RUNNING: &str = "/run/systemd/system";
+pub(crate) use plan::{Ground, Plan};
 
-/// Why the service is not installed.
+/// What starts services at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// Linux with systemd.
+    Systemd,
+    /// Linux with OpenRC.
+    OpenRc,
+    /// macOS.
+    Launchd,
+    /// FreeBSD's rc.
+    FreeBsd,
+    /// NetBSD's rc.
+    NetBsd,
+    /// OpenBSD's rc.
+    OpenBsd,
+    /// illumos.
+    Smf,
+    /// The service control manager of Windows.
+    Windows,
+}
+
+/// Why the service is not installed, or not removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// A path that a unit cannot name.
-    #[error("{} cannot stand in a systemd unit: use a path of plain characters", .0.display())]
-    Path(PathBuf),
-    /// The unit could not be written.
+    /// A path that the service's text cannot name.
+    #[error("{path} cannot stand in {text}: use a path of plain characters")]
+    Path {
+        /// The path.
+        path: String,
+        /// What it was to stand in.
+        text: &'static str,
+    },
+    /// A file could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
-        /// The unit.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// A command of systemd's failed.
-    #[error("`systemctl {command}` failed: {what}")]
+    /// A file could not be removed.
+    #[error("cannot remove {}: {source}", path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A command of the service manager's failed.
+    #[error("`{command}` failed: {what}")]
     Command {
-        /// Its arguments.
+        /// It and its arguments.
         command: String,
         /// What it said.
         what: String,
     },
 }
 
-/// Whether systemd runs this system.
-#[must_use]
-pub fn has_systemd() -> bool {
-    Path::new(RUNNING).is_dir()
+/// The words of the command line that a service starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Start(Vec<String>);
+
+impl Start {
+    /// This program, as a daemon over these folders.
+    pub(crate) fn new(program: &Path, paths: &Paths) -> Result<Self, ServiceError> {
+        let usual = Paths::usual();
+        let mut words = vec![word(program)?];
+        for (flag, dir, usual) in [
+            ("--config-dir", paths.config_dir(), usual.config_dir()),
+            ("--state-dir", paths.state_dir(), usual.state_dir()),
+        ] {
+            if dir != usual {
+                words.extend([flag.to_owned(), word(dir)?]);
+            }
+        }
+        words.push("daemon".to_owned());
+        Ok(Self(words))
+    }
+
+    #[cfg(test)]
+    fn words(words: &[&str]) -> Self {
+        Self(words.iter().map(ToString::to_string).collect())
+    }
+
+    /// All of them, each quoted; `text` names what they are to stand in.
+    fn quoted(&self, text: &'static str, quote: fn(&str) -> Option<String>) -> Result<Vec<String>, ServiceError> {
+        let one = |word: &String| quote(word).ok_or_else(|| ServiceError::Path { path: word.clone(), text });
+        self.0.iter().map(one).collect()
+    }
 }
 
-/// The unit.
-///
-/// # Errors
-/// `Path` for one with a character that would mean something else there.
-pub fn unit(program: &Path, paths: &Paths) -> Result<String, ServiceError> {
-    let mut start = quoted(program)?;
-    for (flag, dir, usual) in
-        [("--config-dir", paths.config_dir(), Paths::CONFIG_DIR), ("--state-dir", paths.state_dir(), Paths::STATE_DIR)]
-    {
-        if dir != Path::new(usual) {
-            start.push_str(&format!(" {flag} {}", quoted(dir)?));
+/// A path that is the same wherever it is read.
+fn word(path: &Path) -> Result<String, ServiceError> {
+    let refused = || ServiceError::Path { path: path.display().to_string(), text: "a service" };
+    path.to_str().filter(|_| path.is_absolute()).map(str::to_owned).ok_or_else(refused)
+}
+
+impl Manager {
+    /// The service by the name that this manager knows it by.
+    #[must_use]
+    pub const fn service(self) -> &'static str {
+        match self {
+            Self::Systemd => systemd::NAME,
+            Self::OpenRc | Self::Windows => "vigo-envoy",
+            Self::Launchd => launchd::NAME,
+            Self::FreeBsd | Self::NetBsd | Self::OpenBsd => "vigo_envoy",
+            Self::Smf => smf::NAME,
         }
     }
-    Ok(format!(
-        "# Written by `vigo bootstrap`, which replaces it.\n\
-         [Unit]\n\
-         Description=Vigo envoy: checks in with the server that manages this machine\n\
-         Wants=network-online.target\n\
-         After=network-online.target\n\
-         StartLimitIntervalSec=0\n\
-         \n\
-         [Service]\n\
-         Type=notify\n\
-         ExecStart={start} daemon\n\
-         Restart=always\n\
-         RestartSec=5\n\
-         UMask=0077\n\
-         \n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    ))
-}
 
-/// A path as systemd.service(5) reads it: quoted, and no character in it that is more than itself.
-fn quoted(path: &Path) -> Result<String, ServiceError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@, ".contains(c);
-    match path.to_str() {
-        Some(text) if path.is_absolute() && text.chars().all(plain) => {
-            Ok(if text.contains(' ') { format!("\"{text}\"") } else { text.to_owned() })
+    /// The file that makes the service, where a file does.
+    #[must_use]
+    pub const fn file(self) -> Option<&'static str> {
+        match self {
+            Self::Systemd => Some(systemd::FILE),
+            Self::OpenRc => Some(openrc::FILE),
+            Self::Launchd => Some(launchd::FILE),
+            Self::FreeBsd => Some(freebsd::FILE),
+            Self::NetBsd => Some(netbsd::FILE),
+            Self::OpenBsd => Some(openbsd::FILE),
+            Self::Smf => Some(smf::FILE),
+            Self::Windows => None,
         }
-        _ => Err(ServiceError::Path(path.to_owned())),
     }
-}
 
-/// Writes the unit, and starts the service now and at every boot. One that runs is started anew.
-///
-/// # Errors
-/// With what failed; the commands can be given by hand.
-pub(crate) fn install(program: &Path, paths: &Paths) -> Result<(), ServiceError> {
-    let path = Path::new(UNITS).join(NAME);
-    let text = unit(program, paths)?;
-    write(&path, &text).map_err(|source| ServiceError::Write { path, source })?;
-    systemctl(["daemon-reload"])?;
-    systemctl(["enable", NAME])?;
-    systemctl(["restart", NAME])
-}
-
-/// Readable by all, as units are, and complete whenever the machine stops.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt as _;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::Builder::new().prefix(".vigo-").tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
-}
-
-fn systemctl<const N: usize>(arguments: [&str; N]) -> Result<(), ServiceError> {
-    let failed = |what: String| ServiceError::Command { command: arguments.join(" "), what };
-    let output: Output = Command::new("systemctl")
-        .args(arguments.map(OsStr::new))
-        // No child inherits a token.
-        .env_remove("VIGO_TOKEN")
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    if output.status.success() {
-        return Ok(());
+    /// Installs the service and starts it, now and at every boot. One that runs is started anew.
+    ///
+    /// # Errors
+    /// `Path` for one with a character that would mean something else in this manager's text.
+    pub(crate) fn install(self, start: &Start) -> Result<Plan, ServiceError> {
+        match self {
+            Self::Systemd => systemd::install(start),
+            Self::OpenRc => openrc::install(start),
+            Self::Launchd => launchd::install(start),
+            Self::FreeBsd => freebsd::install(start),
+            Self::NetBsd => netbsd::install(start),
+            Self::OpenBsd => openbsd::install(start),
+            Self::Smf => smf::install(start),
+            Self::Windows => windows::install(start),
+        }
     }
-    Err(failed(crate::refused::clean(String::from_utf8_lossy(&output.stderr).trim())))
+
+    /// Stops the service and removes it; nothing where there is none.
+    pub(crate) fn remove(self) -> Plan {
+        match self {
+            Self::Systemd => systemd::remove(),
+            Self::OpenRc => openrc::remove(),
+            Self::Launchd => launchd::remove(),
+            Self::FreeBsd => freebsd::remove(),
+            Self::NetBsd => netbsd::remove(),
+            Self::OpenBsd => openbsd::remove(),
+            Self::Smf => smf::remove(),
+            Self::Windows => windows::remove(),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn start(program: &str, config: &str, state: &str) -> Result<String, String> {
-        let unit = unit(Path::new(program), &Paths::new(config.into(), state.into())).map_err(|e| e.to_string())?;
-        Ok(unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap_or_default().to_owned())
-    }
-
-    #[track_caller]
-    fn check(program: &str, config: &str, state: &str, expected: &str) {
-        assert_eq!(start(program, config, state).unwrap_or_else(|error| error), expected);
-    }
-
-    #[test]
-    fn what_the_unit_starts() {
-        let (config, state) = (Paths::CONFIG_DIR, Paths::STATE_DIR);
-        check("/usr/local/sbin/vigo", config, state, "/usr/local/sbin/vigo daemon");
-        check("/opt/vigo/vigo", "/opt/vigo/etc", state, "/opt/vigo/vigo --config-dir /opt/vigo/etc daemon");
-        check("/opt/my vigo/vigo", config, "/s", "\"/opt/my vigo/vigo\" --state-dir /s daemon");
-        check("vigo", config, state, "vigo cannot stand in a systemd unit: use a path of plain characters");
-        for bad in ["/a%n/vigo", "/a$HOME/vigo", "/a\"b/vigo", "/a\nExecStartPre=/bin/sh/vigo", "/a;b", "/ä"] {
-            assert!(start(bad, config, state).is_err(), "{bad:?}");
-            assert!(start("/v", bad, state).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn the_whole_unit() {
-        let paths = Paths::new(Paths::CONFIG_DIR.into(), Paths::STATE_DIR.into());
-        let unit = unit(Path::new("/usr/local/sbin/vigo"), &paths).unwrap();
-        for line in ["Type=notify", "Restart=always", "StartLimitIntervalSec=0", "WantedBy=multi-user.target"] {
-            assert!(unit.lines().any(|found| found == line), "{line}");
-        }
-    }
-}
+mod tests;

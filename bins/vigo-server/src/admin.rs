@@ -5,6 +5,7 @@ mod audit;
 mod authority;
 mod enroll;
 mod envoys;
+mod rebootstrap;
 mod socket;
 mod tokens;
 
@@ -29,6 +30,7 @@ pub(crate) use tokens::create_token;
 pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
         .merge(envoys::router(app))
+        .merge(rebootstrap::router(app))
         .merge(tokens::router(app))
         .merge(approved::router(app))
         .merge(enroll::router(app))

@@ -1,96 +1,111 @@
 //! The agent binaries that this server offers.
 
-use std::collections::HashMap;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+mod build;
+mod offers;
 
-use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use vigo_core::{AgentTarget, SigningKeys};
+
+pub(crate) use build::{Build, Refused};
+pub use offers::Offers;
+
+use build::Builds;
 
 /// Where packages put the binaries.
 const PACKAGED: &str = "/usr/share/vigo/agents";
+/// How often the folders are looked at for builds that came or went.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// The agent binaries that a server offers: `<dir>/<os>-<arch>/vigo`, then the packaged ones, and in a development build
 /// the one built beside the server, for this host.
+///
+/// With signing keys it offers what they signed and nothing else. Without, it offers what lies there to new machines, and
+/// no updates: an agent would refuse them.
 #[derive(Debug)]
 pub(crate) struct Agents {
-    dir: PathBuf,
+    roots: [PathBuf; 2],
     beside: Option<PathBuf>,
-    digests: Mutex<HashMap<PathBuf, Known>>,
+    builds: Builds,
 }
 
-#[derive(Clone, Debug)]
-struct Known {
-    modified: SystemTime,
-    size: u64,
-    sha256: String,
+/// Why no binary is handed out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AgentError {
+    /// One lies there that this server's signature check refuses.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It cannot be read, or may be changed by others.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
-/// One binary.
-#[derive(Clone, Debug)]
-pub(crate) struct Build {
-    pub(crate) path: PathBuf,
-    pub(crate) version: String,
-    pub(crate) size: u64,
-    /// Hexadecimal.
-    pub(crate) sha256: String,
+/// The keys of the configuration; with none there, the ones that this server was built with.
+pub(crate) fn signing_keys(configured: &SigningKeys) -> anyhow::Result<SigningKeys> {
+    match (configured.as_slice(), option_env!("VIGO_AGENT_SIGNING_PUBKEY")) {
+        ([], Some(built_in)) => Ok(built_in.parse()?),
+        _ => Ok(configured.clone()),
+    }
 }
 
 impl Agents {
-    pub(crate) fn new(dir: PathBuf) -> Self {
-        let beside = if cfg!(debug_assertions) || is_cargo_build() { beside("vigo") } else { None };
-        Self { dir, beside, digests: Mutex::default() }
+    pub(crate) fn new(dir: PathBuf, keys: SigningKeys) -> Self {
+        let development = cfg!(debug_assertions) || is_cargo_build();
+        let beside = (development && keys.as_slice().is_empty()).then(|| beside("vigo")).flatten();
+        Self { roots: [dir, PACKAGED.into()], beside, builds: Builds::new(keys) }
     }
 
-    /// The binary for a platform.
-    pub(crate) async fn find(&self, os: &str, arch: &str) -> io::Result<Option<Build>> {
-        let plain = |text: &str| {
-            !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        };
-        if !plain(os) || !plain(arch) {
-            return Ok(None);
-        }
-        let folder = format!("{os}-{arch}");
-        for root in [self.dir.as_path(), Path::new(PACKAGED)] {
-            let path = root.join(&folder).join("vigo");
-            if let Some(build) = self.build(path.clone()).await? {
+    /// The binary for a platform; `None` where none lies.
+    pub(crate) async fn find(&self, target: &AgentTarget) -> Result<Option<Build>, AgentError> {
+        for root in &self.roots {
+            let path = root.join(target.to_string()).join("vigo");
+            if let Some(build) = self.builds.read(&path, target).await? {
                 only_ours(&path)?;
                 return Ok(Some(build));
             }
         }
         match &self.beside {
-            Some(path) if os == std::env::consts::OS && arch == std::env::consts::ARCH => {
-                self.build(path.clone()).await
+            Some(path) if target.os() == std::env::consts::OS && target.arch() == std::env::consts::ARCH => {
+                self.builds.read(path, target).await
             }
             _ => Ok(None),
         }
     }
 
-    async fn build(&self, path: PathBuf) -> io::Result<Option<Build>> {
-        let metadata = match tokio::fs::metadata(&path).await {
-            Ok(metadata) if metadata.is_file() => metadata,
-            Ok(_) => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let (modified, size) = (metadata.modified()?, metadata.len());
-        let known = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
-        let sha256 = match known {
-            Some(known) if known.modified == modified && known.size == size => known.sha256,
-            _ => {
-                let file = path.clone();
-                let sha256 = tokio::task::spawn_blocking(move || digest(&file)).await.map_err(io::Error::other)??;
-                let known = Known { modified, size, sha256: sha256.clone() };
-                self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), known);
-                sha256
+    /// All targets for which something lies there.
+    async fn targets(&self) -> Vec<AgentTarget> {
+        let mut targets = Vec::new();
+        for root in &self.roots {
+            let Ok(mut entries) = tokio::fs::read_dir(root).await else { continue };
+            while let Ok(Some(entry)) = entries.next_entry().await {
+                targets.extend(entry.file_name().to_str().and_then(|name| name.parse::<AgentTarget>().ok()));
             }
-        };
-        let version = match tokio::fs::read_to_string(path.with_file_name("VERSION")).await {
-            Ok(text) if is_version(text.trim()) => text.trim().to_owned(),
-            _ => env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        Ok(Some(Build { path, version, size, sha256 }))
+        }
+        targets.sort();
+        targets.dedup();
+        targets
+    }
+
+    /// Looks at the folders until told to stop, so that replies name what may be fetched.
+    pub(crate) async fn watch(&self, offers: &Offers, stop: CancellationToken) {
+        loop {
+            let mut signed = Vec::new();
+            for target in self.targets().await {
+                match self.find(&target).await {
+                    Ok(Some(Build { signed: Some(build), .. })) => signed.push((target, Ok(build.version))),
+                    Ok(_) => {}
+                    Err(error) => signed.push((target, Err(error.to_string()))),
+                }
+            }
+            offers.replace(signed);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
     }
 }
 
@@ -105,22 +120,6 @@ fn only_ours(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn is_version(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-+".contains(&b))
-}
-
-fn digest(path: &Path) -> io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(hex::encode(hash.finalize())),
-            count => hash.update(&chunk[..count]),
-        }
-    }
 }
 
 /// The program of this name that lies beside this server's.

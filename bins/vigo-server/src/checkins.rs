@@ -8,11 +8,12 @@ use sha2::{Digest, Sha256};
 use vigo_ca::PeerIdentity;
 use vigo_core::record::Seen;
 use vigo_core::{
-    Accepted, ChallengeKey, CheckIn, ClientAddr, Epoch, FrameError, Notice, PolicyChange, Reply, ReplyOutcome,
-    ServerId, ServerSecret, SignedCheckIn, SignedReply, Step, UnixTime,
+    Accepted, ChallengeKey, CheckIn, ClientAddr, DirectiveResult, Epoch, FrameError, Notice, PolicyChange, Reply,
+    ReplyOutcome, ServerId, ServerSecret, SignedCheckIn, SignedReply, Step, UnixTime,
 };
 use vigo_policy::Catalogue;
 
+pub use crate::agents::Offers;
 use crate::fleet::Envoy;
 
 /// A possible clone is told of at most once in this time for each envoy.
@@ -32,6 +33,8 @@ pub struct CheckIns {
     pub interval: Duration,
     /// The policies in force.
     pub catalogue: ArcSwap<Catalogue>,
+    /// The agents that may be fetched.
+    pub offers: Offers,
 }
 
 /// A reply, and what else must be done.
@@ -41,6 +44,8 @@ pub struct Answer {
     pub reply: SignedReply,
     /// Two machines were found to speak for this envoy, and that was not told of lately.
     pub clone_alarm: bool,
+    /// What became of the directive that is pending for this envoy: to be written down.
+    pub settled: Option<DirectiveResult>,
 }
 
 /// Why a check-in is refused.
@@ -118,7 +123,7 @@ impl CheckIns {
         }
         let check_in = frame.verify(record.id, &record.identity, &self.server)?;
         let mut live = envoy.live();
-        let mut clone_alarm = false;
+        let (mut clone_alarm, mut settled) = (false, None);
         let outcome = match live.session.step(&self.challenges, record.id, self.epoch, check_in.session.as_ref()) {
             Step::Replayed => return Err(CheckInRefusal::Replayed),
             Step::Forged => return Err(CheckInRefusal::ForgedChallenge),
@@ -132,20 +137,33 @@ impl CheckIns {
             }
             Step::Fresh(challenge) => {
                 let (policy, notices) = self.policy(&record.hostname, &check_in);
+                let pending = record.directive.as_ref().filter(|given| given.outcome.is_none());
+                let pending = pending.map(|given| given.directive);
+                settled = check_in.report.directive.filter(|result| pending.is_some_and(|given| given.id == result.id));
+                let directive = pending.filter(|_| settled.is_none());
+                let offered = self.offers.version(&check_in.platform);
                 live.seen = Some(Seen {
                     envoy: record.id,
                     at: now,
                     address: from,
                     platform: check_in.platform,
                     policy: check_in.policy,
+                    update_failure: check_in.report.update_failure,
                 });
                 live.unwritten = true;
-                ReplyOutcome::Accepted(Accepted { challenge, interval: self.interval, policy, notices })
+                ReplyOutcome::Accepted(Accepted {
+                    challenge,
+                    interval: self.interval,
+                    policy,
+                    notices,
+                    directive,
+                    offered,
+                })
             }
         };
         drop(live);
         let reply = Reply { request: frame.digest(), envoy: record.id, server_time: now, outcome };
-        Ok(Answer { reply: reply.sign(&self.signing, &self.server)?, clone_alarm })
+        Ok(Answer { reply: reply.sign(&self.signing, &self.server)?, clone_alarm, settled })
     }
 
     fn policy(&self, hostname: &vigo_core::Hostname, check_in: &CheckIn) -> (PolicyChange, Vec<Notice>) {

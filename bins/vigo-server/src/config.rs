@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use read::ConfigError;
-pub use value::{Cost, Listen, Network, Networks, Pattern, Span};
+pub use value::{BuildKeys, Cost, Listen, Network, Networks, Pattern, Span};
 
 /// The whole of `server.yaml`. Every key may be left out.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -152,6 +152,8 @@ pub enum Engine {
 pub struct AgentsSection {
     /// A folder with `<os>-<arch>/vigo`.
     pub dir: PathBuf,
+    /// The public keys of which one must have signed a build, at most two; empty: those that the server was built with.
+    pub signing_keys: BuildKeys,
 }
 
 /// `stacks:`
@@ -219,7 +221,7 @@ impl Default for StoreSection {
 
 impl Default for AgentsSection {
     fn default() -> Self {
-        Self { dir: "agents".into() }
+        Self { dir: "agents".into(), signing_keys: BuildKeys::default() }
     }
 }
 

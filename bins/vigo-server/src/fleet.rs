@@ -125,6 +125,7 @@ mod tests {
                 by: "t".into(),
                 reason: String::new(),
             }),
+            directive: None,
         }
     }
 

@@ -11,6 +11,7 @@ use tonic::{Code, Request, Response, Status};
 use vigo_core::audit::AuditRecord;
 use vigo_core::wire::{self, fleet_server};
 use vigo_core::{FrameError, SignedCheckIn, SignedRegistration};
+use vigo_enroll::operate::{Act, settle_directive};
 use vigo_enroll::{Refusal, RefusalKind};
 
 use crate::app::App;
@@ -148,6 +149,17 @@ async fn check_in(app: &App, peer: &Peer, frame: wire::SignedCheckIn) -> Result<
     let envoy = envoy.ok_or(CheckInRefusal::UnknownEnvoy)?;
     let now = clock::now();
     let answer = app.checkins.answer(&envoy, identity, peer.addr, &frame, now)?;
+    if let Some(result) = &answer.settled {
+        let act = Act { by: String::new(), now, audit: clock::random() };
+        match settle_directive(app.store.as_ref(), &identity.envoy, result, &act).await {
+            Ok(Some(record)) => drop(app.apply(record)),
+            Ok(None) => {}
+            // It stays pending, so the envoy is asked again and says it again.
+            Err(error) => {
+                tracing::error!(%error, envoy = %identity.envoy, "what became of a directive was not written");
+            }
+        }
+    }
     if answer.clone_alarm {
         tracing::warn!(envoy = %identity.envoy, from = %peer.addr, "two machines speak for one envoy");
         app.note(&AuditRecord {

@@ -21,7 +21,7 @@ use vigo_enroll::{AdmissionHook, HashPool, Registrar, RegistrarParts};
 use vigo_policy::{Catalogue, Stacks};
 
 use crate::admin::{self, AdminSocket};
-use crate::agents::Agents;
+use crate::agents::{self, Agents};
 use crate::app::{self, App};
 use crate::certificates::{self, Certificates, Parts};
 use crate::checkins::CheckIns;
@@ -185,9 +185,13 @@ impl Builder {
                 epoch: Epoch::from_random(clock::random()),
                 interval: config.checkin.interval.0,
                 catalogue: ArcSwap::from_pointee(catalogue),
+                offers: agents::Offers::default(),
             },
             downloads: Arc::default(),
-            agents: Agents::new(dir.join(&config.agents.dir)),
+            agents: Agents::new(
+                dir.join(&config.agents.dir),
+                agents::signing_keys(&config.agents.signing_keys.0).context("agents.signing_keys")?,
+            ),
             script,
             metrics: recorder(),
             ready: ArcSwap::from_pointee(false),
@@ -259,6 +263,10 @@ impl Server {
         tasks.push(tokio::spawn({
             let (app, stop) = (Arc::clone(&app), background.clone());
             async move { sequencer::run(app.store.as_ref(), stop).await }
+        }));
+        tasks.push(tokio::spawn({
+            let (app, stop) = (Arc::clone(&app), background.clone());
+            async move { app.agents.watch(&app.checkins.offers, stop).await }
         }));
         tasks.push(tokio::spawn(flushes(Arc::clone(&app), flush, background.clone())));
         app.ready.store(Arc::new(true));

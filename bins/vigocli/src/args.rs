@@ -18,7 +18,7 @@ Examples:
   vigocli -o json envoys list
 
 It speaks to the server of this host over its admin socket, which the server's own user and root may open.
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 refused or in conflict, 6 unreachable, 8 findings."
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 refused or in conflict, 6 unreachable, 7 done in part, 8 findings."
 )]
 pub struct Cli {
     /// What every command takes.

@@ -9,6 +9,7 @@ mod config;
 mod enroll;
 mod envoys;
 mod envoys_view;
+mod rebootstrap;
 mod tokens;
 mod tokens_view;
 mod version;

@@ -18,6 +18,8 @@ pub enum Exit {
     Refused = 5,
     /// No server answered.
     Unreachable = 6,
+    /// Done in part.
+    Partial = 7,
     /// Checked, and something is wrong with what was checked.
     Findings = 8,
 }

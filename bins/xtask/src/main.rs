@@ -1,6 +1,7 @@
 //! `cargo xtask`: what is done where Vigo is built.
 
 mod clock;
+mod dist_agent;
 mod files;
 mod keygen;
 mod sign;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What is done where Vigo is built: keys and signatures of the agent's builds.
+/// What is done where Vigo is built: the agent for every system, and keys and signatures of its builds.
 #[derive(Parser)]
 #[command(
     name = "xtask",
@@ -20,7 +21,8 @@ use clap::{Parser, Subcommand};
 Examples:
   cargo xtask keygen signing.key
   cargo xtask sign --key signing.key --version 0.2.0 agents/linux-x86_64/vigo
-  cargo xtask verify --pub signing.key.pub agents/linux-x86_64/vigo"
+  cargo xtask verify --pub signing.key.pub agents/linux-x86_64/vigo
+  SIGN_KEY=signing.key cargo xtask dist-agent --targets linux-x86_64,windows-x86_64"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -40,6 +42,11 @@ enum Command {
     /// Check a build by its manifest, as an agent does
     #[command(after_help = "Examples:\n  cargo xtask verify --pub signing.key.pub agents/linux-x86_64/vigo")]
     Verify(verify::Verify),
+    /// Build the agent for every system that it can be linked for here, and type-check it for the rest
+    #[command(
+        after_help = "Examples:\n  cargo xtask dist-agent\n  cargo xtask dist-agent --targets linux-x86_64,linux-aarch64\n  SIGN_KEY=signing.key cargo xtask dist-agent --all --out agents"
+    )]
+    DistAgent(dist_agent::DistAgent),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +54,7 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.run(),
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
+        Command::DistAgent(dist) => dist.run(),
     };
     match done {
         Ok(said) => {

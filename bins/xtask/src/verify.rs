@@ -42,7 +42,7 @@ impl Verify {
             };
             let manifest = SignedManifest { text, signature }.verify(&keys).with_context(name)?;
             manifest.check_binary(&build.bytes).with_context(name)?;
-            manifest.check(&build.target, &manifest.version, now).with_context(name)?;
+            manifest.check(&build.target, &manifest.version, &manifest.version, now).with_context(name)?;
             let until = jiff::Timestamp::from_second(i64::try_from(manifest.expires.as_secs())?)?;
             said += &format!(
                 "good    {}  {} {}, to be installed until {until}\n",

@@ -57,7 +57,14 @@ async fn answer(State(server): State<Arc<Server>>, Json(sealed): Json<Sealed>) -
     let outcome = match session.step(&server.challenges, envoy, server.epoch, said.session.as_ref()) {
         Step::Fresh(challenge) => {
             let (interval, notices) = (Duration::from_secs(300), Vec::new());
-            ReplyOutcome::Accepted(Accepted { challenge, interval, policy: PolicyChange::None, notices })
+            ReplyOutcome::Accepted(Accepted {
+                challenge,
+                interval,
+                policy: PolicyChange::None,
+                notices,
+                directive: None,
+                offered: None,
+            })
         }
         Step::Resync(resync) | Step::Clone(resync) => ReplyOutcome::Resync(resync),
         Step::Replayed | Step::Forged => return Err(StatusCode::CONFLICT),

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use prost::Message;
 
 use super::{
-    ApprovedRecord, CertificateRecord, EnvoyRecord, HostClaim, Record, RecordError, RequestRecord, Revocation,
-    RevocationCause, Seen, SeenPage, TokenRecord, TokenUse,
+    ApprovedRecord, CertificateRecord, DirectiveOutcome, DirectiveRecord, EnvoyRecord, HostClaim, Record, RecordError,
+    RequestRecord, Revocation, RevocationCause, Seen, SeenPage, TokenRecord, TokenUse,
 };
 use crate::{
-    ApprovalId, ClientAddr, EnvoyId, Epoch, HostPattern, Hostname, IdentityKey, Pin, Platform, PolicyState, Serial,
-    TokenId, UnixTime, wire,
+    ApprovalId, ClientAddr, Directive, DirectiveAction, EnvoyId, Epoch, HostPattern, Hostname, IdentityKey, Notice,
+    Pin, Platform, PolicyState, Serial, TokenId, UnixTime, UpdateFailure, wire,
 };
 
 fn address_bytes(address: ClientAddr) -> Vec<u8> {
@@ -81,6 +81,32 @@ impl Reader {
         };
         Ok(Some(Revocation { cause, at: UnixTime::from_secs(wire.at), by: wire.by, reason: wire.reason }))
     }
+
+    fn directive(self, wire: wire::DirectiveRecord) -> Result<DirectiveRecord, RecordError> {
+        let directive = wire.directive.as_ref().ok_or(self.error("directive"))?;
+        let directive = self.field("directive", Directive::from_wire(directive))?;
+        if directive.action == DirectiveAction::Unknown {
+            return Err(self.error("action of a directive"));
+        }
+        let outcome = wire.outcome.map(|outcome| {
+            let failure = self.field("failure", outcome.failure.map(Notice::from_wire).transpose())?;
+            Ok(DirectiveOutcome { at: UnixTime::from_secs(outcome.at), failure })
+        });
+        let at = UnixTime::from_secs(wire.at);
+        Ok(DirectiveRecord { directive, at, by: wire.by, outcome: outcome.transpose()? })
+    }
+}
+
+fn directive_to_wire(record: &DirectiveRecord) -> wire::DirectiveRecord {
+    wire::DirectiveRecord {
+        directive: Some(record.directive.wire()),
+        at: record.at.as_secs(),
+        by: record.by.clone(),
+        outcome: record.outcome.as_ref().map(|outcome| wire::DirectiveOutcome {
+            at: outcome.at.as_secs(),
+            failure: outcome.failure.as_ref().map(Notice::wire),
+        }),
+    }
 }
 
 fn revocation_to_wire(revocation: Option<&Revocation>) -> Option<wire::Revocation> {
@@ -118,6 +144,7 @@ impl Record for EnvoyRecord {
             admitted_by: self.admitted_by.clone(),
             platform: Some(self.platform.to_wire()),
             revocation: revocation_to_wire(self.revocation.as_ref()),
+            directive: self.directive.as_ref().map(directive_to_wire),
         }
         .encode_to_vec()
     }
@@ -146,6 +173,7 @@ impl Record for EnvoyRecord {
             admitted_by: wire.admitted_by,
             platform: read.platform(wire.platform)?,
             revocation: read.revocation(wire.revocation)?,
+            directive: wire.directive.map(|directive| read.directive(directive)).transpose()?,
         })
     }
 }
@@ -286,6 +314,7 @@ impl Record for SeenPage {
             address: address_bytes(s.address),
             platform: Some(s.platform.to_wire()),
             policy: s.policy.as_ref().map(PolicyState::to_wire),
+            update_failure: s.update_failure.as_ref().map(UpdateFailure::wire),
         };
         wire::SeenPage { epoch: self.epoch.as_bytes().to_vec(), envoys: self.envoys.iter().map(seen).collect() }
             .encode_to_vec()
@@ -301,6 +330,7 @@ impl Record for SeenPage {
                 address: read.address(&s.address)?,
                 platform: read.platform(s.platform)?,
                 policy: read.field("policy", s.policy.map(PolicyState::from_wire).transpose())?,
+                update_failure: read.field("update", s.update_failure.map(UpdateFailure::from_wire).transpose())?,
             })
         };
         Ok(Self {

@@ -8,8 +8,9 @@ use sha2::{Digest as _, Sha256};
 use vigo_core::audit::ChainLink;
 use vigo_core::store::{Entry, Revision};
 use vigo_core::{
-    Audience, Bundle, ChallengeKey, CheckIn, EnvoyId, Epoch, Platform, PolicyChange, Registration, Reply, ReplyOutcome,
-    ReplyProof, Resync, Sequence, Signature, StateReport, Takeover,
+    Accepted, Audience, Bundle, ChallengeKey, CheckIn, Directive, DirectiveAction, DirectiveId, DirectiveResult,
+    EnvoyId, Epoch, Notice, Platform, PolicyChange, Registration, Reply, ReplyOutcome, ReplyProof, Resync, Sequence,
+    Signature, StateReport, Takeover, UpdateFailure,
 };
 
 use crate::hand::section;
@@ -86,6 +87,14 @@ fn check_ins() {
         report: StateReport::default(),
     };
     check_one(include_str!("../golden/check_in_first.txt"), &first);
+    let id = DirectiveId::from_random([0xd1; 16]);
+    let why = Notice { code: "trial_failed".into(), message: "it ended at once".into() };
+    let report = StateReport {
+        update_failure: Some(UpdateFailure { version: "0.3.0".parse().unwrap(), why: why.clone() }),
+        directive: Some(DirectiveResult { id, failure: Some(why) }),
+        ..StateReport::default()
+    };
+    check_one(include_str!("../golden/check_in_failed.txt"), &CheckIn { report, ..first });
 }
 
 #[test]
@@ -104,6 +113,10 @@ fn replies() {
     check_one(include_str!("../golden/reply_no_change.txt"), no_change);
     let bundle = scene::accepted(PolicyChange::Bundle(scene::signed_bundle().0), vec![]);
     check_one(include_str!("../golden/reply_bundle.txt"), bundle);
+    let ReplyOutcome::Accepted(plain) = scene::accepted(PolicyChange::None, vec![]) else { panic!() };
+    let directive = Some(Directive { id: DirectiveId::from_random([0xd1; 16]), action: DirectiveAction::Reenroll });
+    let directed = Accepted { directive, offered: Some("0.3.0".parse().unwrap()), ..plain };
+    check_one(include_str!("../golden/reply_directive.txt"), ReplyOutcome::Accepted(directed));
     let resync = Resync { epoch: EPOCH, next: Sequence::new(301), challenge: scene::challenge(6) };
     check_one(include_str!("../golden/reply_resync.txt"), ReplyOutcome::Resync(resync));
 }

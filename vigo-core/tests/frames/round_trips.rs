@@ -65,7 +65,17 @@ fn session() -> impl Strategy<Value = SessionPoint> {
 fn check_in() -> impl Strategy<Value = CheckIn> {
     let policy = ("[!-~]{0,64}", any::<[u8; 32]>()).prop_map(|(version, digest)| PolicyState { version, digest });
     let pins = vec(any::<[u8; 32]>().prop_map(Pin::from), 0..=16);
-    let report = any::<(u32, u32)>().prop_map(|(configcrates, resources)| StateReport { configcrates, resources });
+    let failure = (version(), notice()).prop_map(|(version, why)| UpdateFailure { version, why });
+    let result = (any::<[u8; 16]>(), option::of(notice()))
+        .prop_map(|(id, failure)| DirectiveResult { id: DirectiveId::from_random(id), failure });
+    let report = (any::<(u32, u32)>(), option::of(failure), option::of(result)).prop_map(
+        |((configcrates, resources), update_failure, directive)| StateReport {
+            configcrates,
+            resources,
+            update_failure,
+            directive,
+        },
+    );
     (option::of(session()), platform(), option::of(policy), pins, report).prop_map(
         |(session, platform, policy, trusted_roots, report)| CheckIn {
             envoy: scene::envoy(),
@@ -78,17 +88,32 @@ fn check_in() -> impl Strategy<Value = CheckIn> {
     )
 }
 
+fn notice() -> impl Strategy<Value = Notice> {
+    ("[a-z_]{0,64}", "\\PC{0,200}").prop_map(|(code, message)| Notice { code, message })
+}
+
+fn version() -> impl Strategy<Value = AgentVersion> {
+    any::<(u16, u16, u16)>().prop_map(|(a, b, c)| format!("{a}.{b}.{c}").parse().unwrap())
+}
+
+fn directive() -> impl Strategy<Value = Directive> {
+    let action =
+        prop_oneof![Just(DirectiveAction::Update), Just(DirectiveAction::Reenroll), Just(DirectiveAction::Unknown)];
+    (any::<[u8; 16]>(), action).prop_map(|(id, action)| Directive { id: DirectiveId::from_random(id), action })
+}
+
 fn outcome() -> impl Strategy<Value = ReplyOutcome> {
-    let notice = ("[a-z_]{0,64}", "\\PC{0,200}").prop_map(|(code, message)| Notice { code, message });
     let policy = prop_oneof![
         Just(PolicyChange::None),
         bundle().prop_map(|bundle| PolicyChange::Bundle(bundle.sign(&scene::server(), &SERVER).unwrap().0)),
     ];
     prop_oneof![
-        (any::<u64>(), any::<u32>(), policy, vec(notice, 0..3)).prop_map(|(counter, secs, policy, notices)| {
-            let (challenge, interval) = (scene::challenge(counter), Duration::from_secs(secs.into()));
-            ReplyOutcome::Accepted(Accepted { challenge, interval, policy, notices })
-        }),
+        (any::<(u64, u32)>(), policy, vec(notice(), 0..3), option::of(directive()), option::of(version())).prop_map(
+            |((counter, secs), policy, notices, directive, offered)| {
+                let (challenge, interval) = (scene::challenge(counter), Duration::from_secs(secs.into()));
+                ReplyOutcome::Accepted(Accepted { challenge, interval, policy, notices, directive, offered })
+            }
+        ),
         session().prop_map(|s| {
             ReplyOutcome::Resync(Resync { epoch: s.epoch, next: s.sequence, challenge: s.challenge })
         }),

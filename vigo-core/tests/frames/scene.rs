@@ -103,7 +103,7 @@ pub(crate) fn check_in() -> CheckIn {
         platform: platform(),
         policy: Some(signed_bundle().1),
         trusted_roots: vec![root(), Pin::from([0xa1; 32])],
-        report: StateReport { configcrates: 1, resources: 150 },
+        report: StateReport { configcrates: 1, resources: 150, ..StateReport::default() },
     }
 }
 
@@ -118,7 +118,14 @@ pub(crate) fn reply(outcome: ReplyOutcome) -> Reply {
 }
 
 pub(crate) fn accepted(policy: PolicyChange, notices: Vec<Notice>) -> ReplyOutcome {
-    ReplyOutcome::Accepted(Accepted { challenge: challenge(6), interval: Duration::from_secs(300), policy, notices })
+    ReplyOutcome::Accepted(Accepted {
+        challenge: challenge(6),
+        interval: Duration::from_secs(300),
+        policy,
+        notices,
+        directive: None,
+        offered: None,
+    })
 }
 
 pub(crate) fn notice() -> Notice {

@@ -92,6 +92,7 @@ pub(super) fn envoy(n: u8, hostname: &str, revoked: Option<RevocationCause>) -> 
         admitted_by: "token".to_owned(),
         platform: Platform::default(),
         revocation: revoked.map(revocation),
+        directive: None,
     }
 }
 

@@ -29,6 +29,7 @@ use super::{ATTEMPTS, Act, OperateError, Settled, read};
 /// #     admitted_by: "trusted:1:*.example.com".to_owned(),
 /// #     platform: Platform::default(),
 /// #     revocation: None,
+/// #     directive: None,
 /// # };
 /// # let claim = HostClaim { envoy: id, released: None, reenroll_until: None };
 /// # let enrol = Transaction::new().put(keyspace::envoy(&id), record.encode());
@@ -78,6 +79,7 @@ pub async fn revoke_envoy<S: Store + ?Sized>(
 /// #     admitted_by: "trusted:1:*.example.com".to_owned(),
 /// #     platform: Platform::default(),
 /// #     revocation: None,
+/// #     directive: None,
 /// # };
 /// # let claim = HostClaim { envoy: id, released: None, reenroll_until: None };
 /// # let enrol = Transaction::new().put(keyspace::envoy(&id), record.encode());

@@ -267,6 +267,7 @@ impl<'a, S: Store + ?Sized> Enrolment<'a, S> {
             admitted_by: grant.way_in().to_string(),
             platform: asked.platform.clone(),
             revocation: None,
+            directive: None,
         })
     }
 

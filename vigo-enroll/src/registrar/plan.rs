@@ -1,9 +1,12 @@
 //! What one enrolment changes, as one transaction.
 
 use vigo_core::audit::AuditRecord;
-use vigo_core::record::{EnvoyRecord, HostClaim, Record as _, RequestRecord, Revocation, RevocationCause, TokenUse};
+use vigo_core::record::{
+    DirectiveOutcome, DirectiveRecord, EnvoyRecord, HostClaim, Record as _, RequestRecord, Revocation, RevocationCause,
+    TokenUse,
+};
 use vigo_core::store::{Revision, Transaction};
-use vigo_core::{ApprovalId, VerifiedRegistration, keyspace};
+use vigo_core::{ApprovalId, DirectiveAction, Notice, UnixTime, VerifiedRegistration, keyspace};
 
 use super::enrolment::Read;
 use crate::decision::{Grant, Permit};
@@ -30,6 +33,7 @@ impl Plan {
                     by: format!("envoy:{}", record.id),
                     reason: format!("{} enrolled anew", record.hostname),
                 }),
+                directive: old.record.directive.clone().map(|directive| settled(directive, record.enrolled_at)),
                 ..old.record.clone()
             }),
             (Some(_), _) => return Err(unread("the envoy to be replaced")),
@@ -108,15 +112,31 @@ impl Plan {
             (None, Some(permit)) => format!("; its last envoy was revoked (allowed by {permit})"),
             (_, None) => String::new(),
         };
+        let directed = self.replaced.as_ref().and_then(|old| old.directive.as_ref()).filter(|directive| {
+            let here = |outcome: &DirectiveOutcome| outcome.at == *enrolled_at && outcome.failure.is_none();
+            directive.outcome.as_ref().is_some_and(here)
+        });
+        let directed = directed.map(|directive| format!("; as {} directed", directive.by)).unwrap_or_default();
         AuditRecord {
             at: *enrolled_at,
             actor: format!("address:{address}"),
             action: "envoy.enrol".to_owned(),
             subject: id.to_string(),
             outcome: "ok".to_owned(),
-            detail: format!("{hostname} by {}{change}", self.way_in),
+            detail: format!("{hostname} by {}{change}{directed}", self.way_in),
         }
     }
+}
+
+/// The directive of an envoy that is replaced at `now`: enrolling anew was what it asked for, or nobody is left to carry
+/// it out.
+fn settled(mut record: DirectiveRecord, now: UnixTime) -> DirectiveRecord {
+    let failure = (record.directive.action != DirectiveAction::Reenroll).then(|| Notice {
+        code: "envoy_replaced".to_owned(),
+        message: "another enrolment of the hostname replaced it before it did".to_owned(),
+    });
+    record.outcome.get_or_insert(DirectiveOutcome { at: now, failure });
+    record
 }
 
 /// A decision rests on something that was never read. That would be a mistake of ours; nothing is committed on it.

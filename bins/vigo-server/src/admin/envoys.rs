@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
-use vigo_core::record::{HostClaim, Record as _, RevocationCause};
+use vigo_core::record::{DirectiveRecord, HostClaim, Record as _, RevocationCause};
 use vigo_core::{EnvoyId, Hostname, UnixTime, keyspace};
 use vigo_enroll::operate::{self, Act};
 
@@ -54,6 +54,30 @@ struct Details {
     reported_ip: Option<String>,
     certificates: Vec<Certificate>,
     revocation: Option<RevocationBody>,
+    directive: Option<DirectiveBody>,
+    update_failure: Option<FailureBody>,
+}
+
+/// What it was last told to do.
+#[derive(Debug, Serialize)]
+struct DirectiveBody {
+    id: String,
+    action: String,
+    at: String,
+    by: String,
+    /// `pending`, `done` or `failed`.
+    outcome: &'static str,
+    settled_at: Option<String>,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// The update that last failed there.
+#[derive(Debug, Serialize)]
+struct FailureBody {
+    version: String,
+    code: String,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -132,6 +156,30 @@ fn details(app: &App, live: &Live, now: UnixTime) -> Details {
             by: revocation.by.clone(),
             reason: revocation.reason.clone(),
         }),
+        directive: record.directive.as_ref().map(directive),
+        update_failure: live.seen.as_ref().and_then(|seen| seen.update_failure.as_ref()).map(|failure| FailureBody {
+            version: failure.version.to_string(),
+            code: failure.why.code.clone(),
+            message: failure.why.message.clone(),
+        }),
+    }
+}
+
+fn directive(given: &DirectiveRecord) -> DirectiveBody {
+    let failure = given.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
+    DirectiveBody {
+        id: given.directive.id.to_string(),
+        action: given.directive.action.to_string(),
+        at: rfc3339(given.at),
+        by: given.by.clone(),
+        outcome: match (&given.outcome, failure) {
+            (None, _) => "pending",
+            (Some(_), None) => "done",
+            (Some(_), Some(_)) => "failed",
+        },
+        settled_at: given.outcome.as_ref().map(|outcome| rfc3339(outcome.at)),
+        code: failure.map(|failure| failure.code.clone()),
+        message: failure.map(|failure| failure.message.clone()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use vigo_core::{Cidr, HostPattern};
+use vigo_core::{Cidr, HostPattern, SigningKeys, SigningKeysError};
 
 /// A listening address: `:1530`, `10.0.0.1:1530`, `[::1]:1530`. Without a host: every address, IPv4 and IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -37,6 +37,23 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u32")]
 pub struct Cost(pub u32);
+
+/// The keys that sign builds of the agent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct BuildKeys(pub SigningKeys);
+
+impl TryFrom<Vec<String>> for BuildKeys {
+    type Error = String;
+
+    fn try_from(keys: Vec<String>) -> Result<Self, String> {
+        let parsed: SigningKeys = keys.join(",").parse().map_err(|error: SigningKeysError| error.to_string())?;
+        if parsed.as_slice().len() < keys.len() {
+            return Err("a signing key of zero bytes is none: leave it out".into());
+        }
+        Ok(Self(parsed))
+    }
+}
 
 impl TryFrom<String> for Listen {
     type Error = String;

@@ -8,6 +8,7 @@ use vigo_core::{EnvoyId, Hostname, HostnameError};
 
 use crate::Exit;
 use crate::command::envoys_view::{self, Envoy};
+use crate::command::rebootstrap::Rebootstrap;
 use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;
@@ -47,6 +48,16 @@ Examples:
         /// Its id or hostname
         envoy: EnvoyName,
     },
+    /// Have envoys update, or enrol anew in place, at their next check-in
+    #[command(after_help = "\
+Examples:
+  vigocli envoys rebootstrap web3.example.com
+  vigocli envoys rebootstrap '*.example.com' --dry-run
+  vigocli envoys rebootstrap '*.example.com' --at-most 20 --yes
+  vigocli envoys rebootstrap web3.example.com --action reenroll
+
+`vigocli envoys show` tells what became of it. Exit code 7 when it could be asked of some of them only.")]
+    Rebootstrap(Rebootstrap),
     /// Let the host of that name enrol again, once, in place of the envoy that has it
     #[command(after_help = "Examples:\n  vigocli envoys allow-reenroll web3.example.com --ttl 2h")]
     AllowReenroll {
@@ -99,6 +110,7 @@ impl Envoys {
                 let envoy = confirmed(context, envoy, "Revokes and deletes").await?;
                 context.out.show(&client.delete(&format!("{ALL}/{envoy}")).await?, envoys_view::deleted)?;
             }
+            Self::Rebootstrap(rebootstrap) => return rebootstrap.run(context).await,
             Self::AllowReenroll { envoy, ttl } => {
                 let path = format!("{ALL}/{envoy}/allow-reenroll");
                 let reply = client.post(&path, &json!({"ttl_secs": ttl.as_secs()})).await?;

@@ -32,6 +32,25 @@ pub(super) struct Details {
     reported_ip: Option<Printable>,
     certificates: Vec<Certificate>,
     revocation: Option<Revocation>,
+    directive: Option<Directive>,
+    update_failure: Option<UpdateFailure>,
+}
+
+#[derive(Deserialize)]
+struct Directive {
+    action: Printable,
+    at: Moment,
+    by: Printable,
+    outcome: Printable,
+    settled_at: Option<Moment>,
+    message: Option<Printable>,
+}
+
+#[derive(Deserialize)]
+struct UpdateFailure {
+    version: Printable,
+    code: Printable,
+    message: Printable,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +117,19 @@ pub(super) fn one(details: &Details, style: &Style) -> String {
         let (at, by) = (style.time(Some(&revocation.at)), &revocation.by);
         fields.push(("Revoked", format!("{at} by {by} ({}){reason}", revocation.cause)));
     }
+    if let Some(given) = &details.directive {
+        let mut text = format!("{} {}", given.action, given.outcome);
+        if let Some(at) = &given.settled_at {
+            text += &format!(" {}", style.time(Some(at)));
+        }
+        if let Some(message) = &given.message {
+            text += &format!(": {message}");
+        }
+        fields.push(("Rebootstrap", format!("{text} (asked {} by {})", style.time(Some(&given.at)), given.by)));
+    }
+    if let Some(failed) = &details.update_failure {
+        fields.push(("Update failed", format!("{} {}: {}", failed.version, failed.code, failed.message)));
+    }
     let certificates = details.certificates.iter().map(|certificate| {
         [cell(&certificate.serial), cell(&certificate.key_pin), cell(style.time(Some(&certificate.not_after)))]
     });
@@ -135,7 +167,7 @@ mod tests {
             "agent_version": "0.1.0", "os": "linux", "arch": "x86_64", "certificate_expires_at": "2027-05-13T11:03:00Z",
             "policy_version": null, "possible_clone": possible_clone, "identity_key": "ab12", "admitted_by": "token 6f2b",
             "reported_ip": "192.168.1.2", "certificates": [{"serial": "40ff", "key_pin": "sha256:00", "not_after": "2027-05-13T11:03:00Z"}],
-            "revocation": null,
+            "revocation": null, "directive": null, "update_failure": null,
         })
     }
 
@@ -164,6 +196,9 @@ ID                                    HOSTNAME          IP        ENROLLED      
         let mut sent = sent(&Value::Null, false);
         sent["revocation"] =
             json!({"cause": "operator", "at": "2026-05-14T11:03:00Z", "by": "operator:uid=0", "reason": "stolen"});
+        sent["directive"] = json!({"id": "07", "action": "update", "at": "2026-05-14T10:03:00Z", "by": "uid=0",
+            "outcome": "failed", "settled_at": "2026-05-14T10:05:00Z", "code": "trial_failed", "message": "it ended"});
+        sent["update_failure"] = json!({"version": "0.3.0", "code": "trial_failed", "message": "it ended"});
         let expected = "\
 ID:            3f8d1f3e-7a51-4c0e-9a53-0d6b7f1c2e90
 Hostname:      web3.example.com
@@ -177,6 +212,8 @@ Policy:        -
 Agent:         0.1.0 (linux x86_64)
 Identity key:  ab12
 Revoked:       2026-05-14 13:03 by operator:uid=0 (operator): stolen
+Rebootstrap:   update failed 2026-05-14 12:05: it ended (asked 2026-05-14 12:03 by uid=0)
+Update failed: 0.3.0 trial_failed: it ended
 
 CERTIFICATE  KEY PIN    EXPIRES
 40ff         sha256:00  2027-05-13 13:03

@@ -1,0 +1,6 @@
+//! macOS: launchd, always.
+
+use super::unix::Unix;
+use crate::service::Manager;
+
+pub(super) static MACOS: Unix = Unix::silent(|| Some(Manager::Launchd));
