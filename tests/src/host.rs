@@ -18,6 +18,16 @@ const TOOLS: [&str; 7] = ["mmdebstrap", "systemd-nspawn", "ip", "mount", "umount
 /// What systemd-nspawn ends with when the container wants to be started anew.
 const REBOOT: i32 = 133;
 
+/// Mounts what is in `lower`, with changes of its own, at `root` in a folder.
+fn overlay(lower: &Path, folder: &Path) -> Ended {
+    let [root, changes, work] = ["root", "changes", "work"].map(|part| folder.join(part));
+    for part in [&root, &changes, &work] {
+        fs::create_dir(part).unwrap();
+    }
+    let layers = format!("lowerdir={},upperdir={},workdir={}", lower.display(), changes.display(), work.display());
+    Program::at("mount").args(["-t", "overlay", "overlay", "-o", &layers]).args([root]).run()
+}
+
 /// A host that runs systemd; gone when dropped.
 pub struct Host {
     name: String,
@@ -38,6 +48,14 @@ impl Host {
             skipped(test, "hosts with systemd are made from this machine's Debian, and it has none");
             return false;
         }
+        // In a container there may be no leave to mount, or an overlay beneath, on which no other can lie.
+        let folder = tempfile::Builder::new().prefix("probe-").tempdir_in(tree::folder()).unwrap();
+        let mounted = overlay("/etc".as_ref(), folder.path());
+        if mounted.code != 0 {
+            skipped(test, &format!("no overlay can be mounted here: {}", mounted.stderr.trim()));
+            return false;
+        }
+        let _ = Program::at("umount").args([folder.path().join("root")]).run().ok();
         true
     }
 
@@ -50,17 +68,7 @@ impl Host {
         let tree = tree::tree();
         let folder = tempfile::Builder::new().prefix("host-").tempdir_in(tree::folder()).unwrap();
         let mut host = Self { name: name.to_owned(), namespace: namespace.to_owned(), folder, container: None };
-        for part in ["root", "changes", "work"] {
-            fs::create_dir(host.part(part)).unwrap();
-        }
-        let layers = format!(
-            "lowerdir={},upperdir={},workdir={}",
-            tree.display(),
-            host.part("changes").display(),
-            host.part("work").display()
-        );
-        let mount = Program::at("mount").args(["-t", "overlay", "overlay", "-o", &layers]).args([host.root()]);
-        let _ = mount.run().ok();
+        let _ = overlay(&tree, host.folder.path()).ok();
         fs::write(host.file("/etc/hostname"), format!("{name}\n")).unwrap();
         fs::write(host.file("/etc/hosts"), format!("127.0.0.1 localhost\n127.0.1.1 {name}\n")).unwrap();
         host.power_on();

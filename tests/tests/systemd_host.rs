@@ -99,12 +99,15 @@ fn one_line_makes_a_service_that_outlives_kills_reboots_and_power_cuts() {
     assert_ne!(new, id);
     assert_eq!((status(&new), status(&id)), (Some("active".into()), Some("revoked".into())), "{rows}");
 
-    let told = host.run(&["/usr/local/sbin/vigo", "uninstall", "--yes"]).ok();
+    let told = host.run(&["vigo", "uninstall", "--yes"]).ok();
+    assert!(told.contains("/usr/local/sbin/vigo"), "{told}");
     assert!(told.contains(&format!("vigocli envoys revoke {}", new.as_str().unwrap())), "{told}");
-    for gone in ["/usr/local/sbin/vigo", "/etc/systemd/system/vigo-envoy.service", "/etc/vigo-envoy", "/var/lib/vigo"] {
-        assert!(!host.has(gone), "{gone} is left: {told}");
+    for path in ["/usr/local/sbin/vigo", "/etc/systemd/system/vigo-envoy.service", "/etc/vigo-envoy", "/var/lib/vigo"] {
+        assert!(!host.has(path), "{path} is left: {told}");
     }
-    assert_eq!(ask(&host, &["systemctl", "show", SERVICE, "--property=LoadState"]), "LoadState=not-found");
+    assert_eq!(ask(&host, &["find", "/etc", "/usr/local", "/var/lib", "/opt", "/run", "-iname", "*vigo*"]), "");
+    assert_eq!(ask(&host, &["systemctl", "list-units", "--all", "--no-legend", "--plain", "vigo*"]), "");
+    assert_eq!(host.run(&["pgrep", "-x", "vigo"]).code, 1, "nothing of it runs");
 }
 
 /// A build of the agent whose keys are its own: a service has no environment.

@@ -15,9 +15,9 @@ else
   bin_dir=/usr/local/sbin
   # An agent that is there already is replaced or left, never doubled.
   if ! stage_in "$bin_dir" && ! [ -e "$bin_dir/vigo" ]; then
-    if stage_in /opt/vigo/bin; then
-      say "$bin_dir cannot be written: vigo goes into /opt/vigo/bin"
-      bin_dir=/opt/vigo/bin
+    if stage_in /opt/vigo; then
+      say "$bin_dir cannot be written: vigo goes into /opt/vigo"
+      bin_dir=/opt/vigo
     fi
   fi
 fi

@@ -61,7 +61,7 @@ usage() {
   --hostname H        enrol under this name instead of the host's own
   --config-dir DIR    keep configuration, keys and certificates in DIR
   --state-dir DIR     keep state in DIR
-  --bin-dir DIR       install vigo in DIR instead of /usr/local/sbin (where that cannot be written: /opt/vigo/bin)
+  --bin-dir DIR       install vigo in DIR instead of /usr/local/sbin (where that cannot be written: /opt/vigo)
   --no-service        install and start no service
   --help              show this
 
@@ -81,7 +81,6 @@ cleanup() {
   if [ -n "$tty" ]; then stty "$tty" </dev/tty || :; fi
   if [ -n "$stage" ]; then rm -rf -- "$stage" || :; fi
   if [ -n "$made" ]; then rmdir -- "$made" 2>/dev/null || :; fi
-  if [ "$made" = /opt/vigo/bin ]; then rmdir /opt/vigo 2>/dev/null || :; fi
   exit "$result"
 }
 

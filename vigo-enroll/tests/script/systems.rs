@@ -337,23 +337,20 @@ fn where_usr_local_cannot_be_written_vigo_goes_elsewhere_and_says_so() {
         let world = ILLUMOS.world(Curl);
         world.checksum_by("digest");
         let opt = world.at("opt");
-        world.fake(
-            "mkdir",
-            "case $* in */usr/local*) exit 1 ;; */opt/vigo/bin*) exit 0 ;; esac; exec /bin/mkdir \"$@\"",
-        );
+        world.fake("mkdir", "case $* in */usr/local*) exit 1 ;; */opt/vigo*) exit 0 ;; esac; exec /bin/mkdir \"$@\"");
         world.fake(
             "mktemp",
             &format!(
-                "case $2 in /opt/vigo/bin/*) /bin/mkdir -p '{0}' && exec /bin/mktemp -d '{0}/.vigo-XXXXXX' ;; esac; exit 1",
+                "case $2 in /opt/vigo/*) /bin/mkdir -p '{0}' && exec /bin/mktemp -d '{0}/.vigo-XXXXXX' ;; esac; exit 1",
                 opt.display()
             ),
         );
         world.fake("rmdir", "exit 0");
         let ran = world.run(&shell, &world.values(), &[], &[]);
         assert_eq!(ran.code, Some(0), "{}: {}", shell.name, ran.stderr);
-        let said = "vigo: /usr/local/sbin cannot be written: vigo goes into /opt/vigo/bin";
+        let said = "vigo: /usr/local/sbin cannot be written: vigo goes into /opt/vigo";
         assert!(ran.stderr.contains(said), "{}: {}", shell.name, ran.stderr);
-        assert!(ran.only("vigo").args.join(" ").ends_with("--bin-dir /opt/vigo/bin"), "{}", shell.name);
+        assert!(ran.only("vigo").args.join(" ").ends_with("--bin-dir /opt/vigo"), "{}", shell.name);
         assert_eq!(fs::read_dir(&opt).expect("made").count(), 0, "{} left something behind", shell.name);
 
         // Nowhere at all, and the way out is this system's.
