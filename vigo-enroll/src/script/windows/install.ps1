@@ -41,6 +41,10 @@ function Get-Latest([string]$Arch) {
   if ($status -eq 404 -and $text -clike '*no_agent*') {
     Stop-Run 3 "no_agent: the server has no agent for windows-$Arch" 'put one into its agents directory'
   }
+  if ($status -eq 404 -and $text -clike '*agent_unsigned*') {
+    Stop-Run 4 "agent_unsigned: the server's agent for windows-$Arch has no signature by a key that it knows" `
+      'sign it (cargo xtask sign). Nothing was changed'
+  }
   if ($status -ne 200 -or $answer -isnot [Management.Automation.PSCustomObject]) {
     Stop-Run 1 "bad_answer: the server's answer is not what it should be (status $status)" `
       "nothing was changed; is $($carried.ApiAddr) a Vigo server?"
