@@ -8,9 +8,10 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest as _, Sha256};
 use vigo_core::{
     Accepted, Audience, Bundle, Challenge, ChallengeKey, CheckIn, Configcrate, Directive, DirectiveAction, DirectiveId,
-    EnvoyId, Epoch, IdentitySecret, Notice, OldEnvoy, Pin, Platform, PolicyChange, PolicyState, Registration, Reply,
-    ReplyOutcome, RequestDigest, RequestId, Resource, Resync, Sequence, ServerId, ServerSecret, SessionPoint,
-    SignedBundle, SignedCheckIn, SignedRegistration, SignedReply, StateReport, Takeover, TokenText, UnixTime, Value,
+    DirectiveResult, EnvoyId, Epoch, IdentitySecret, Notice, OldEnvoy, Pin, Platform, PolicyChange, PolicyState,
+    Registration, Reply, ReplyOutcome, RequestDigest, RequestId, Resource, Resync, Sequence, ServerId, ServerSecret,
+    SessionPoint, SignedBundle, SignedCheckIn, SignedRegistration, SignedReply, StateReport, Takeover, TokenText,
+    UnixTime, UpdateFailure, Value,
 };
 use zeroize::Zeroizing;
 
@@ -215,6 +216,17 @@ pub(crate) fn request() -> RequestDigest {
     *DIGEST
 }
 
+/// One that tells of what failed.
+pub(crate) fn failed_check_in() -> SignedCheckIn {
+    let why = Notice { code: "update_failed".into(), message: "It ended at once.".into() };
+    let report = StateReport {
+        update_failure: Some(UpdateFailure { version: "0.2.0".parse().expect("a version"), why: why.clone() }),
+        directive: Some(DirectiveResult { id: DirectiveId::from_random([8; 16]), failure: Some(why) }),
+        ..StateReport::default()
+    };
+    CheckIn { report, ..check_in() }.sign(identity(), &SERVER).expect("it is small")
+}
+
 /// Of a process that knows no challenge and holds no policy.
 pub(crate) fn first_check_in() -> SignedCheckIn {
     let first = CheckIn { session: None, policy: None, trusted_roots: vec![], ..check_in() };
@@ -234,9 +246,16 @@ pub(crate) fn accepted(bundle: Option<Bundle>) -> ReplyOutcome {
         interval: Duration::from_secs(300),
         policy: bundle.map_or(PolicyChange::None, |bundle| PolicyChange::Bundle(signed_bundle(&bundle))),
         notices: vec![notice],
-        directive: Some(Directive { id: DirectiveId::from_random([8; 16]), action: DirectiveAction::Update }),
-        offered: Some("0.2.0".parse().expect("a version")),
+        directive: None,
+        offered: None,
     })
+}
+
+/// With all that an accepted check-in may bring.
+pub(crate) fn directed() -> ReplyOutcome {
+    let ReplyOutcome::Accepted(plain) = accepted(None) else { unreachable!("it is accepted") };
+    let directive = Some(Directive { id: DirectiveId::from_random([8; 16]), action: DirectiveAction::Update });
+    ReplyOutcome::Accepted(Accepted { directive, offered: Some("0.2.0".parse().expect("a version")), ..plain })
 }
 
 pub(crate) fn resync() -> ReplyOutcome {

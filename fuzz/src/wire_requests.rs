@@ -65,7 +65,8 @@ fn check_in(bytes: &[u8]) {
     let to_wire = |frame: &SignedCheckIn| wire::SignedCheckIn::from(frame.clone());
     let Some(frame) = read::<wire::SignedCheckIn, _>(bytes, to_wire) else { return };
     if frame.verify(scene::envoy(), &scene::identity().public(), &SERVER).is_ok() {
-        let said = [scene::signed_check_in().body, scene::first_check_in().body];
+        let said =
+            [scene::signed_check_in(), scene::first_check_in(), scene::failed_check_in()].map(|frame| frame.body);
         honest(Kind::CheckIn, &frame.body, &frame.signature, &said);
     }
 }
@@ -79,8 +80,9 @@ fn reply(bytes: &[u8]) {
     }
 }
 
-fn replies() -> [SignedReply; 3] {
-    [scene::accepted(None), scene::accepted(Some(scene::bundle())), scene::resync()].map(scene::signed_reply)
+fn replies() -> [SignedReply; 4] {
+    [scene::accepted(None), scene::accepted(Some(scene::bundle())), scene::directed(), scene::resync()]
+        .map(scene::signed_reply)
 }
 
 fn bundle(bytes: &[u8]) {
@@ -134,7 +136,8 @@ pub fn seeds() -> Vec<Seed> {
     let path = wire::MerklePath { root_signature: vec![1; 64], siblings: vec![vec![2; 32]], index: 3 };
     let merkle =
         wire::SignedReply { body: replies()[0].body.clone(), proof: Some(wire::signed_reply::Proof::MerklePath(path)) };
-    let [no_change, with_bundle, resync] = replies().map(|reply| wire::SignedReply::from(reply).encode_to_vec());
+    let [no_change, with_bundle, directed, resync] =
+        replies().map(|reply| wire::SignedReply::from(reply).encode_to_vec());
     let check_in = |frame| wire::SignedCheckIn::from(frame).encode_to_vec();
     let messages = [
         ("registration", 0, registration.into_wire().encode_to_vec()),
@@ -142,8 +145,10 @@ pub fn seeds() -> Vec<Seed> {
         ("registration-swapped", 0, swapped.into_wire().encode_to_vec()),
         ("check-in", 1, check_in(scene::signed_check_in())),
         ("check-in-first", 1, check_in(scene::first_check_in())),
+        ("check-in-failed", 1, check_in(scene::failed_check_in())),
         ("reply-no-change", 2, no_change),
         ("reply-bundle", 2, with_bundle),
+        ("reply-directed", 2, directed),
         ("reply-resync", 2, resync),
         ("reply-merkle", 2, merkle.encode_to_vec()),
         ("bundle", 3, bundles()[0].to_bytes()),
