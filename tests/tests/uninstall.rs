@@ -18,9 +18,11 @@ fn what_was_enrolled_goes_and_the_server_is_not_asked() {
     let (config, state) = (machine.config_dir(), machine.state_dir());
     let expected = format!(
         "removed    {}\nremoved    {}\n\
+         left       {}: the program; remove it where nothing else uses it\n\
          next: this machine stays enrolled until the server is told otherwise: vigocli envoys revoke {envoy}\n",
         config.display(),
-        state.display()
+        state.display(),
+        std::env::current_exe().unwrap().parent().unwrap().with_file_name("vigo").display()
     );
     assert_eq!(told, expected);
     assert!(!config.exists() && !state.exists());

@@ -100,7 +100,7 @@ pub struct SignedManifest {
 #[non_exhaustive]
 pub enum ManifestError {
     /// None of the keys signed it.
-    #[error("the manifest's signature is not one of the compiled-in key's")]
+    #[error("the manifest's signature is not one of the keys' that count here")]
     BadSignature,
     /// It was signed, and is for something else.
     #[error("the manifest is for the product `{0}`, not for `vigo`")]

@@ -153,10 +153,10 @@ pub(crate) struct Bootstrap {
     #[arg(long, value_name = "sha256:HEX")]
     pub(crate) signing_pin: Option<Pin>,
     /// This program's manifest, as the server tells it: base64
-    #[arg(long, value_name = "BASE64", hide = true)]
+    #[arg(long, value_name = "BASE64")]
     pub(crate) manifest: Option<String>,
     /// Its signature: base64
-    #[arg(long, value_name = "BASE64", hide = true)]
+    #[arg(long, value_name = "BASE64")]
     pub(crate) signature: Option<String>,
 }
 

@@ -47,11 +47,20 @@ pub enum Then {
 pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Result<Then, Failure> {
     let Folders { config_dir, state_dir } = cli.folders;
     let paths = Paths::new(absolute(&config_dir)?, absolute(&state_dir)?);
-    let agent = Agent::new(paths.clone(), world.provider).with_build(world.build.clone());
+    let agent = Agent::new(paths.clone(), Arc::clone(&world.provider)).with_build(world.build.clone());
     if let None | Some(Command::Daemon { .. }) = cli.command {
         return daemon(&agent, cli.command, stop).await;
     }
-    match cli.command {
+    // Whatever it waits for, it ends when it is asked to; every command can be given again.
+    tokio::select! {
+        done = carry_out(cli.command, &agent, world, &paths) => done.map(|()| Then::End),
+        () = stop => Err(Failure::new(Exit::Failed, "interrupted", "it was told to end before it was done")
+            .help("give the same command again: it finishes what was begun")),
+    }
+}
+
+async fn carry_out(command: Option<Command>, agent: &Agent, world: World, paths: &Paths) -> Result<(), Failure> {
+    match command {
         None | Some(Command::Daemon { .. }) => Ok(()),
         Some(Command::Version) => print(&format!("vigo {}\n", world.build.version)),
         Some(Command::Update { check, json }) => {
@@ -69,17 +78,25 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
         }
         Some(Command::Uninstall { yes }) => {
             let usual = Paths::usual();
-            if paths == usual && !os::here().may_install() {
+            if *paths == usual && !os::here().may_install() {
                 return Err(Failure::new(Exit::Failed, "not_root", "only root may remove vigo from this machine")
                     .help("run it as root, or name folders of your own with --config-dir and --state-dir"));
             }
+            if (paths.config_dir() == usual.config_dir()) != (paths.state_dir() == usual.state_dir()) {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "usage",
+                    "one folder is named, and the other is this machine's own",
+                )
+                .help("name both, --config-dir and --state-dir, or neither"));
+            }
             if !yes {
-                confirm(&paths)?;
+                confirm(paths)?;
             }
             print(&agent.uninstall().map_err(|error| Failure::from(&error))?.text())
         }
         Some(Command::Register(register)) => {
-            let order = order(register, world.token, &paths)?;
+            let order = order(register, world.token, paths)?;
             let registered = agent.register(&order).await.map_err(|error| Failure::from(&error))?;
             print(&enrolled(&registered))?;
             warn(&registered);
@@ -90,7 +107,7 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
                 let (manifest, signature) = (bootstrap.manifest.as_deref(), bootstrap.signature.as_deref());
                 check_self(&world.build, pin, manifest, signature)?;
             }
-            let order = order(bootstrap.register, world.token, &paths)?;
+            let order = order(bootstrap.register, world.token, paths)?;
             let service = if bootstrap.no_service { ServiceChoice::None } else { ServiceChoice::Install };
             let bin_dirs = match bootstrap.bin_dir.as_deref() {
                 Some(dir) => vec![absolute(dir)?],
@@ -98,10 +115,9 @@ pub async fn run(cli: Cli, world: World, stop: impl Future<Output = ()>) -> Resu
                 None => Vec::new(),
             };
             let done = agent.bootstrap(&order, &Setup { service, bin_dirs }).await;
-            bootstrapped(done.map_err(|error| Failure::from(&error))?, &paths)
+            bootstrapped(done.map_err(|error| Failure::from(&error))?, paths)
         }
-    }?;
-    Ok(Then::End)
+    }
 }
 
 async fn daemon(agent: &Agent, command: Option<Command>, stop: impl Future<Output = ()>) -> Result<Then, Failure> {
@@ -157,9 +173,10 @@ fn updated(told: &UpdateTold, json: bool) -> Result<(), Failure> {
         UpdateOutcome::Available => {
             print(&format!("available  {version} (running {}); `vigo update` installs it\n", told.running))
         }
-        UpdateOutcome::Installed => {
-            print(&format!("installed  {version} (was {}); the daemon restarts\n", told.running))
-        }
+        UpdateOutcome::Installed => print(&format!(
+            "installed  {version} (was {}); it runs from the daemon's next start, or already\n",
+            told.running
+        )),
         UpdateOutcome::Failed => print("not updated\n"),
     }
 }

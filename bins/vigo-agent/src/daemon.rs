@@ -14,7 +14,7 @@ use crate::local_socket::{Asked, Question, Told, UpdateTold};
 use crate::os::{self, Phase};
 use crate::post::Post;
 use crate::register::{Order, register};
-use crate::update::{self, Build, Ledger, Trial, Wish};
+use crate::update::{self, Build, Ledger, Opened, Trial, UpdateError, Wish};
 use crate::{Config, LockError, Outcome, Pace, Paths, Pending, clock, dice};
 
 /// Why a daemon did not start.
@@ -48,16 +48,26 @@ pub(crate) async fn run(
         Some(_) => Post::wait(paths, true).await?,
     };
     let mut envoy = Envoy::read(paths, provider, build)?;
-    if trial.is_none() {
-        open_ledger(paths, build);
+    if trial.is_none() && open_ledger(paths, build) == Opened::GoBack {
+        return Ok(Ended::Updated);
     }
-    let mut accepted = 0;
+    let (mut accepted, mut again) = (0, false);
     let mut stop = pin!(stop);
     let (mut pace, mut interval) = (Pace::default(), envoy.config().interval);
     tracing::info!(envoy = %envoy.id(), server = %envoy.config().server, "checking in");
     os::here().tell(Phase::Ready);
     let mut asked: Option<Asked> = None;
     loop {
+        while !post.is_held() {
+            // Somebody took it while a version was tried; this daemon goes on once it is free.
+            let back = tokio::select! {
+                () = &mut stop => break,
+                back = post.come_back(paths) => back,
+            };
+            if let Err(error) = back {
+                tracing::error!(%error, "this daemon waits");
+            }
+        }
         if let Some(other) = replaced(paths, provider, build, &envoy) {
             envoy = other;
             interval = envoy.config().interval;
@@ -71,19 +81,19 @@ pub(crate) async fn run(
             asked.answer(&Told::of(envoy.config(), &result)).await;
         }
         if let (Ok(taken), None) = (&result, trial) {
-            let duty = duty(paths, build, taken);
+            let duty = duty(paths, build, taken, &mut envoy);
             let next = tokio::select! {
                 () = &mut stop => break,
                 next = duty::see_to(duty, taken, &mut envoy, &mut post, (paths, provider, build)) => next,
             };
-            if !post.is_held() {
-                // Somebody else has it: the service manager starts this daemon again.
-                return Err(LockError::Held { path: paths.lock() }.into());
-            }
             match next {
-                Next::Wait => {}
-                Next::CheckIn => continue,
                 Next::Restart => return Ok(Ended::Updated),
+                // Once between two waits: whatever a server says, it sets no pace but the interval's.
+                Next::CheckIn if !again => {
+                    again = true;
+                    continue;
+                }
+                Next::CheckIn | Next::Wait => again = false,
             }
         }
         let outcome = match &result {
@@ -104,7 +114,7 @@ pub(crate) async fn run(
         }
         let mut wait = pace.after(outcome, interval, dice::spread());
         if let (Some(trial), Outcome::Accepted) = (trial, outcome) {
-            trial.accepted();
+            trial.accepted(&build.version);
             accepted += 1;
             if accepted == 1 {
                 // The second time on a connection of its own: the first may be all that works.
@@ -118,8 +128,15 @@ pub(crate) async fn run(
             () = tokio::time::sleep(wait) => {}
             one = post.asked() => match one.question {
                 Question::CheckIn => asked = Some(one),
+                // What is on trial changes nothing, least of all itself.
+                Question::Update { .. } if trial.is_some() => {
+                    one.answer(&UpdateTold::of(build, &Err(UpdateError::OnTrial.into()))).await;
+                }
                 Question::Update { check } => {
-                    let (told, next) = update_here(&mut envoy, &mut post, paths, build, check).await;
+                    let (told, next) = tokio::select! {
+                        () = &mut stop => break,
+                        done = update_here(&mut envoy, &mut post, paths, build, check) => done,
+                    };
                     one.answer(&told).await;
                     if next == Next::Restart {
                         return Ok(Ended::Updated);
@@ -144,29 +161,48 @@ pub enum Ended {
 
 /// What a process before this one had begun may be over, and then what it left beside the program goes. A download that
 /// broke off stays, to be gone on with.
-fn open_ledger(paths: &Paths, build: &Build) {
+///
+/// A version that was started again and again and never checked in gives its place back. That is no hurry: the one before
+/// it runs as soon as this process has become it.
+fn open_ledger(paths: &Paths, build: &Build) -> Opened {
     let opened = Ledger::read(paths).and_then(|mut ledger| {
-        if ledger.open(&build.version, clock::now()) {
-            ledger.write(paths)?;
-            if let Some(folder) = build.program.as_deref().and_then(std::path::Path::parent) {
-                update::remove_others(folder, None);
+        let mut opened = ledger.open(&build.version, clock::now());
+        if opened == Opened::GoBack {
+            let why = "it was started again and again and never checked in".to_owned();
+            let error = UpdateError::NeverCheckedIn { version: build.version.clone(), why };
+            ledger.give_up(&error, &build.version, clock::now());
+            let program = build.program()?;
+            if let Err(error) = update::go_back(program) {
+                tracing::error!(%error, "the version before this one cannot be put back");
+                opened = Opened::Changed;
             }
         }
-        Ok(())
+        if opened != Opened::AsBefore {
+            ledger.write(paths)?;
+        }
+        Ok(opened)
     });
-    if let Err(error) = opened {
+    opened.unwrap_or_else(|error| {
         tracing::error!(%error, "no update will be installed");
-    }
+        Opened::AsBefore
+    })
 }
 
 /// What an accepted check-in calls for. Nothing, while it is not known what was done before.
-fn duty(paths: &Paths, build: &Build, taken: &Taken) -> Duty {
-    let Ok(mut ledger) = Ledger::read(paths) else { return Duty::None };
-    if taken.offered.as_ref() == Some(&build.version)
-        && ledger.forget_failure()
+fn duty(paths: &Paths, build: &Build, taken: &Taken, envoy: &mut Envoy) -> Duty {
+    let mut ledger = match Ledger::read(paths) {
+        Ok(ledger) => ledger,
+        Err(error) => return Duty::without_ledger(taken, envoy, &error),
+    };
+    let proved = ledger.proved(&build.version);
+    if proved && let Some(folder) = build.program.as_deref().and_then(std::path::Path::parent) {
+        update::remove_others(folder, None);
+    }
+    let forgotten = taken.offered.as_ref() == Some(&build.version) && ledger.forget_failure();
+    if (proved || forgotten)
         && let Err(error) = ledger.write(paths)
     {
-        tracing::error!(%error, "a failed update is not forgotten");
+        tracing::error!(%error, "what became of an update is not written down");
     }
     Duty::of(taken, build, &ledger)
 }
@@ -186,6 +222,8 @@ async fn update_here(
 
 /// An update that a person at this machine wants, or wants to know of.
 async fn update_told(envoy: &mut Envoy, post: &mut Post, paths: &Paths, build: &Build, check: bool) -> UpdateTold {
+    // A connection that was held may be gone without a word.
+    envoy.hang_up();
     if check {
         let found = match envoy.line().await {
             Ok(line) => update::look(line, paths, build, Wish::Here).await,

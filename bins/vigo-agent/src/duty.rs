@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use vigo_core::{DirectiveAction, DirectiveId, Notice, RegistrationKind, Takeover};
+use vigo_core::{DirectiveAction, DirectiveId, DirectiveResult, Notice, RegistrationKind, Takeover};
 
 use crate::envoy::{Envoy, Taken};
 use crate::post::Post;
@@ -52,6 +52,21 @@ impl Duty {
                 Some(offered) if *offered != build.version && build.program.is_some() => Self::Update(Wish::Offered),
                 _ => Self::None,
             },
+        }
+    }
+}
+
+impl Duty {
+    /// What is left to do while it is not known which updates failed before: to say so, and what needs no update.
+    pub(crate) fn without_ledger(taken: &Taken, envoy: &mut Envoy, error: &UpdateError) -> Self {
+        match taken.directive {
+            Some(directive) if envoy.has_told(directive.id) => Self::None,
+            Some(directive) if directive.action == DirectiveAction::Reenroll => Self::Reenroll(directive.id),
+            Some(directive) => {
+                envoy.tell_result(DirectiveResult { id: directive.id, failure: Some(error.notice()) });
+                Self::Tell(directive.id)
+            }
+            None => Self::None,
         }
     }
 }
@@ -113,6 +128,7 @@ fn settle(envoy: &mut Envoy, paths: &Paths, id: DirectiveId, failure: Option<Not
     if let Some(failure) = &failure {
         tracing::warn!(code = failure.code, "the directive was not carried out: {}", failure.message);
     }
+    let told = failure.clone();
     let written = Ledger::read(paths).and_then(|mut ledger| {
         ledger.settle(id, failure);
         ledger.write(paths)
@@ -124,7 +140,8 @@ fn settle(envoy: &mut Envoy, paths: &Paths, id: DirectiveId, failure: Option<Not
         }
         Err(error) => {
             tracing::error!(%error, "what became of a directive is not written down");
-            Next::Wait
+            envoy.tell_result(DirectiveResult { id, failure: told });
+            Next::CheckIn
         }
     }
 }

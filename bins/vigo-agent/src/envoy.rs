@@ -6,8 +6,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::{AlertDescription, ClientConfig};
 use vigo_ca::tls::{ClientIdentity, TlsError, client_config};
 use vigo_core::{
-    Accepted, AgentVersion, CheckIn, Directive, DirectiveId, EnvoyId, FrameError, Notice, PolicyChange, StateReport,
-    UnixTime,
+    Accepted, AgentVersion, CheckIn, Directive, DirectiveId, DirectiveResult, EnvoyId, FrameError, Notice,
+    PolicyChange, StateReport, UnixTime, UpdateFailure,
 };
 
 use crate::explain::is_about_trust;
@@ -29,6 +29,8 @@ pub(crate) struct Envoy {
     record: Record,
     build: Build,
     telling: Option<DirectiveId>,
+    /// What became of a directive where that cannot be written down.
+    unwritten: Option<DirectiveResult>,
 }
 
 /// A check-in that was accepted.
@@ -95,7 +97,17 @@ impl Envoy {
         let policy = Policy::read(&paths.bundle(), &enrolment.server_key, &enrolment.config.server_id);
         let record = Record::read(&paths.status(), id).unwrap_or_else(|| Record::new(id, &policy));
         let conversation = Conversation::new(id, enrolment.config.server_id, enrolment.server_key);
-        Ok(Self { enrolment, tls, conversation, policy, line: None, record, build: build.clone(), telling: None })
+        Ok(Self {
+            enrolment,
+            tls,
+            conversation,
+            policy,
+            line: None,
+            record,
+            build: build.clone(),
+            telling: None,
+            unwritten: None,
+        })
     }
 
     pub(crate) fn id(&self) -> EnvoyId {
@@ -191,14 +203,31 @@ impl Envoy {
         self.telling = Some(id);
     }
 
+    /// The same for what is known to this process alone.
+    pub(crate) fn tell_result(&mut self, result: DirectiveResult) {
+        self.telling = Some(result.id);
+        self.unwritten = Some(result);
+    }
+
+    /// Whether a result that is known to this process alone was told, or is about to be.
+    pub(crate) fn has_told(&self, id: DirectiveId) -> bool {
+        self.unwritten.as_ref().is_some_and(|result| result.id == id)
+    }
+
     /// Lets go of the connection: the next check-in opens a new one.
     pub(crate) fn hang_up(&mut self) {
         self.line = None;
     }
 
     fn facts(&self, paths: &Paths) -> CheckIn {
-        let (update_failure, directive) = Ledger::read(paths).map(|ledger| ledger.report()).unwrap_or_default();
-        let directive = directive.filter(|result| self.telling == Some(result.id));
+        let (update_failure, directive) = match Ledger::read(paths) {
+            Ok(ledger) => ledger.report(),
+            Err(error) => {
+                let failure = UpdateFailure { version: self.build.version.clone(), why: error.notice() };
+                (Some(failure), None)
+            }
+        };
+        let directive = self.unwritten.clone().or(directive).filter(|result| self.telling == Some(result.id));
         CheckIn {
             envoy: self.id(),
             session: None,

@@ -46,8 +46,12 @@ impl From<&UpdateError> for Failure {
             UpdateError::Refused { .. } | UpdateError::TooLong(_) | UpdateError::Answer(_) => failure(Exit::Refused)
                 .help("`cargo xtask verify` checks the builds of the server's `agents.dir` as this agent does"),
             UpdateError::BrokeOff { .. } => failure(Exit::Unreachable).help("the next try goes on from there"),
-            UpdateError::Trial { .. } | UpdateError::Interrupted(_) => failure(Exit::Failed)
-                .help("the version before it runs on; this machine's log has what the new one said"),
+            UpdateError::Outage(_) => failure(Exit::Unreachable).help("it is tried again with a later check-in"),
+            UpdateError::OnTrial => failure(Exit::Refused).help("try again in a few minutes"),
+            UpdateError::Trial { .. } | UpdateError::Interrupted(_) | UpdateError::NeverCheckedIn { .. } => {
+                failure(Exit::Failed)
+                    .help("the version before it runs on; this machine's log has what the new one said")
+            }
             UpdateError::Post(_) => failure(Exit::Refused).help("try again once the other has ended"),
             UpdateError::Daemon(_) => failure(Exit::Unreachable).help("`vigo status` tells whether one runs"),
         }

@@ -166,6 +166,7 @@ impl Asked {
 pub(crate) struct LocalSocket {
     path: PathBuf,
     asked: mpsc::Receiver<Asked>,
+    serving: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl LocalSocket {
@@ -173,13 +174,14 @@ impl LocalSocket {
     /// socket still checks in.
     pub(crate) fn bind(path: PathBuf) -> Self {
         let (ask, asked) = mpsc::channel(4);
-        match Listener::bind(&path) {
-            Ok(listener) => drop(tokio::spawn(serve(listener, ask))),
+        let serving = match Listener::bind(&path) {
+            Ok(listener) => Some(tokio::spawn(serve(listener, ask))),
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "no local socket: `vigo run` must wait for this daemon to end");
+                None
             }
-        }
-        Self { path, asked }
+        };
+        Self { path, asked, serving }
     }
 
     /// The next who asks for a check-in; never ends.
@@ -193,6 +195,9 @@ impl LocalSocket {
 
 impl Drop for LocalSocket {
     fn drop(&mut self) {
+        if let Some(serving) = &self.serving {
+            serving.abort();
+        }
         local::remove(&self.path);
     }
 }

@@ -95,7 +95,8 @@ pub(crate) trait Os: Sync {
 pub(crate) fn private_folder(folder: &Path) -> Result<(), FileError> {
     let is_new = !folder.exists();
     vigo_ca::files::create_private_dir(folder)?;
-    if is_new {
+    // Where modes do not show whose a folder is, it is made ours each time: anybody may have made it first.
+    if is_new || cfg!(windows) {
         let failed = |source| FileError::Io { action: "create", path: folder.to_owned(), source };
         here().protect(folder).map_err(failed)?;
     }

@@ -20,6 +20,8 @@ pub struct Uninstalled {
     pub left: Vec<PathBuf>,
     /// A program that runs and cannot remove itself, as on Windows.
     pub in_use: Option<PathBuf>,
+    /// This very program, where only folders were removed.
+    pub stays: Option<PathBuf>,
     /// Who this machine was. The server knows it until it is revoked there.
     pub envoy: Option<EnvoyId>,
 }
@@ -114,6 +116,7 @@ impl Removal<'_> {
             }
         } else {
             self.folders(paths, scope, &mut done)?;
+            done.stays = self.own.map(Path::to_owned);
         }
         done.shorten();
         Ok(done)
@@ -181,6 +184,11 @@ impl Removal<'_> {
         remove_folder(folder, done)
     }
 
+    /// What lies beside the program while an update is under way, and after one that was ended.
+    fn names_around_an_update(&self) -> [String; 3] {
+        [".previous-new", ".failed", ".failed-new"].map(|end| format!("{}{end}", self.os.program()))
+    }
+
     fn program(&self, program: &Path, done: &mut Uninstalled) -> Result<(), UninstallError> {
         match remove_file(program, done) {
             Err(_) if cfg!(windows) && self.own == Some(program) => done.in_use = Some(program.to_owned()),
@@ -190,7 +198,7 @@ impl Removal<'_> {
         let Some(folder) = program.parent() else { return Ok(()) };
         for (name, path) in entries(folder)? {
             // The one that the last update replaced, and its second name while that was being made.
-            let is_previous = path == previous || name == format!("{}.previous-new", self.os.program());
+            let is_previous = path == previous || self.names_around_an_update().contains(&name);
             if is_previous || install::is_left_behind(&name) {
                 remove_file(&path, done)?;
             }
@@ -269,6 +277,9 @@ impl Uninstalled {
         if let Some(path) = &self.in_use {
             text +=
                 &format!("left       {}: it runs just now; remove it once this command has ended\n", path.display());
+        }
+        if let Some(path) = &self.stays {
+            text += &format!("left       {}: the program; remove it where nothing else uses it\n", path.display());
         }
         if let Some(envoy) = self.envoy {
             text += &format!(

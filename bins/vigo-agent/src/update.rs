@@ -16,19 +16,22 @@ mod trial;
 pub use error::UpdateError;
 pub use this_build::{Build, TrialTime};
 
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Ledger, Opened};
 pub(crate) use offer::check_self;
 pub(crate) use slot::{NEXT, previous, remove_others};
 pub(crate) use trial::Trial;
+
+use std::path::Path;
 
 use vigo_core::{AgentVersion, DirectiveId, SigningKeys};
 
 use crate::envoy::Envoy;
 use crate::line::Line;
 use crate::post::Post;
-use crate::{Paths, clock};
+use crate::{Paths, clock, os};
 use offer::Offer;
 use slot::Slot;
+use trial::Unfit;
 
 /// Who wants an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,13 +140,21 @@ pub(crate) async fn update(
     tracing::info!(%version, "verified; trying it");
     post.leave();
     envoy.hang_up();
-    let tried = trial::run(slot.path(), paths, build.trial).await;
+    let tried = trial::run(slot.path(), &version, paths, build.trial).await;
     let back = post.come_back(paths).await.map_err(UpdateError::Post);
-    if let Err(why) = tried {
-        slot.remove();
-        return Err(failed(UpdateError::Trial { version: version.clone(), why }));
+    match tried {
+        Ok(()) => back.map_err(failed)?,
+        // Who cannot check in either has no reason to blame the build: it stays, to be tried again.
+        Err(Unfit::Silent(_)) if envoy.check_in(paths).await.is_err() => {
+            return Err(failed(UpdateError::Outage(version.clone())));
+        }
+        Err(Unfit::Silent(why) | Unfit::Broken(why)) => {
+            slot.remove();
+            return Err(failed(UpdateError::Trial { version: version.clone(), why }));
+        }
     }
-    back.and_then(|()| install(slot, &version, paths, build)).map_err(failed)?;
+    install(slot, &version, paths, build).map_err(failed)?;
+    prove(&version, envoy, post, paths, build).await.map_err(failed)?;
     Ok(Installed::Now(version))
 }
 
@@ -160,6 +171,38 @@ fn install(slot: Slot, version: &AgentVersion, paths: &Paths, build: &Build) -> 
             Err(error)
         }
     }
+}
+
+/// What took the program's place must check in from there too, as the daemon that it is from now on and not as one on
+/// trial: this process watches it do so once, and only then lets go. Otherwise the one before it is put back.
+async fn prove(
+    version: &AgentVersion,
+    envoy: &mut Envoy,
+    post: &mut Post,
+    paths: &Paths,
+    build: &Build,
+) -> Result<(), UpdateError> {
+    let program = build.program()?;
+    post.leave();
+    let proved = trial::prove(program, paths, envoy.id(), build.trial).await;
+    if let Err(error) = post.come_back(paths).await {
+        // It is wanted for what comes next, and not for what was done.
+        tracing::warn!(%error, "the post is not taken again yet");
+    }
+    let Err(why) = proved else { return Ok(()) };
+    go_back(program).map_err(|source| UpdateError::Write { path: program.to_owned(), source })?;
+    Err(match envoy.check_in(paths).await {
+        Ok(_) => UpdateError::NeverCheckedIn { version: version.clone(), why },
+        Err(_) => UpdateError::Outage(version.clone()),
+    })
+}
+
+/// Puts the program that was replaced into its place again.
+pub(crate) fn go_back(program: &Path) -> std::io::Result<()> {
+    let (previous, failed) = (slot::previous(program), slot::previous(program).with_extension("failed"));
+    previous.metadata()?;
+    os::here().exchange(&previous, program, &failed)?;
+    std::fs::remove_file(failed)
 }
 
 /// Writes down what failed, for check-ins to tell. `true`: that is news.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use vigo_core::{AgentTarget, SigningKeys};
+use vigo_core::{AgentSigningKey, AgentTarget, Pin, SigningKeys};
 
 pub(crate) use build::{Build, Refused};
 pub use offers::Offers;
@@ -56,6 +56,11 @@ impl Agents {
         let development = cfg!(debug_assertions) || is_cargo_build();
         let beside = (development && keys.as_slice().is_empty()).then(|| beside("vigo")).flatten();
         Self { roots: [dir, PACKAGED.into()], beside, builds: Builds::new(keys) }
+    }
+
+    /// The pin of the current signing key.
+    pub(crate) fn signing_pin(&self) -> Option<Pin> {
+        self.builds.keys().first().map(AgentSigningKey::pin)
     }
 
     /// The binary for a platform; `None` where none lies.

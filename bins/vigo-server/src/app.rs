@@ -8,7 +8,7 @@ use vigo_ca::{CertificateAuthority, PeerIdentity};
 use vigo_core::audit::AuditRecord;
 use vigo_core::record::{EnvoyRecord, Record};
 use vigo_core::store::{Outcome, Store, StoreError, Transaction};
-use vigo_core::{EnvoyId, ServerId, keyspace};
+use vigo_core::{EnvoyId, Pin, ServerId, keyspace};
 use vigo_enroll::rules::Rules;
 use vigo_enroll::script::ScriptValues;
 use vigo_enroll::token::TokenKey;
@@ -38,7 +38,9 @@ pub(crate) struct App {
     pub(crate) connections: Arc<Connections>,
     pub(crate) checkins: CheckIns,
     pub(crate) agents: Agents,
+    /// Of strangers, who have none of the envoys' places.
     pub(crate) downloads: Arc<Downloads>,
+    pub(crate) envoy_downloads: Arc<Downloads>,
     pub(crate) script: ScriptValues,
     pub(crate) metrics: metrics_exporter_prometheus::PrometheusHandle,
     pub(crate) ready: ArcSwap<bool>,
@@ -65,6 +67,12 @@ impl App {
         let Some(entry) = self.store.get(keyspace::envoy(&id).as_bytes()).await? else { return Ok(None) };
         let record = EnvoyRecord::decode(&entry.value).map_err(|error| StoreError::Damaged(error.to_string()))?;
         Ok(Some(self.apply(record)))
+    }
+
+    /// The pin of the key that a new machine of this system is told to demand: the one that signed its agents, or the
+    /// current one where none lies there yet; `None` without signing keys.
+    pub(crate) fn signing_pin(&self, os: &str) -> Option<Pin> {
+        self.checkins.offers.signing_pin(os).or_else(|| self.agents.signing_pin())
     }
 
     /// Whether a peer is refused.

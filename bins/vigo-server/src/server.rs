@@ -188,6 +188,7 @@ impl Builder {
                 offers: agents::Offers::default(),
             },
             downloads: Arc::default(),
+            envoy_downloads: Arc::default(),
             agents: Agents::new(
                 dir.join(&config.agents.dir),
                 agents::signing_keys(&config.agents.signing_keys.0).context("agents.signing_keys")?,
@@ -338,7 +339,7 @@ impl Running {
     /// The line that brings the next machine in.
     #[must_use]
     pub fn one_liner(&self, token: &TokenText) -> String {
-        let signing_pin = self.app.checkins.offers.signing_pin(System::default().name());
+        let signing_pin = self.app.signing_pin(System::default().name());
         one_liner(&self.app.script, &OneLiner { token: Some(token), signing_pin, ..OneLiner::default() })
     }
 

@@ -33,6 +33,9 @@ fn main() -> ExitCode {
     let on_trial = std::env::args().any(|argument| argument == "--trial");
     match wrong.as_str() {
         "crashes" if on_trial => std::process::abort(),
+        "crashes-in-service" if !on_trial && std::env::args().any(|argument| argument == "daemon") => {
+            std::process::abort()
+        }
         "hangs" if on_trial => loop {
             std::thread::park();
         },

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 use vigo_core::{AgentManifest, AgentSigningSecret, UnixTime};
-use vigo_tests::{Ended, Liar, Machine, Options, Program, Server};
+use vigo_tests::{Daemon, Ended, Liar, Machine, Options, Program, Server, until};
 use zeroize::Zeroizing;
 
 /// The key that agents have compiled in, and the next, which they have not yet.
@@ -199,6 +199,15 @@ impl World {
             fs::write(folder.join("fresh"), bytes).unwrap();
             fs::rename(folder.join("fresh"), folder.join(name)).unwrap();
         }
+    }
+
+    /// The daemon's own process is the program in its place by now, and serves: not one that is on trial beside it.
+    pub(crate) fn becomes(&self, daemon: &Daemon) {
+        let exe = format!("/proc/{}/exe", daemon.id());
+        until("the daemon is the new program", || {
+            let is_it = fs::read_link(&exe).is_ok_and(|path| path == self.program());
+            (is_it && self.vigo(&["status"]).run().stdout.contains("Service: running")).then_some(())
+        });
     }
 
     /// A good build of this version installs, by hand.

@@ -33,7 +33,11 @@ impl Plan {
                     by: format!("envoy:{}", record.id),
                     reason: format!("{} enrolled anew", record.hostname),
                 }),
-                directive: old.record.directive.clone().map(|directive| settled(directive, record.enrolled_at)),
+                directive: old
+                    .record
+                    .directive
+                    .clone()
+                    .map(|directive| settled(directive, grant.permit(), record.enrolled_at)),
                 ..old.record.clone()
             }),
             (Some(_), _) => return Err(unread("the envoy to be replaced")),
@@ -130,8 +134,10 @@ impl Plan {
 
 /// The directive of an envoy that is replaced at `now`: enrolling anew was what it asked for, or nobody is left to carry
 /// it out.
-fn settled(mut record: DirectiveRecord, now: UnixTime) -> DirectiveRecord {
-    let failure = (record.directive.action != DirectiveAction::Reenroll).then(|| Notice {
+fn settled(mut record: DirectiveRecord, permit: Option<Permit>, now: UnixTime) -> DirectiveRecord {
+    // By its own identity, and nobody else by a token.
+    let done = record.directive.action == DirectiveAction::Reenroll && permit == Some(Permit::Proof);
+    let failure = (!done).then(|| Notice {
         code: "envoy_replaced".to_owned(),
         message: "another enrolment of the hostname replaced it before it did".to_owned(),
     });

@@ -27,6 +27,10 @@ if [ -z "$sum" ] || [ -z "$size" ]; then
     unreachable
   fi
   case $said in
+    *agent_unsigned*)
+      die 4 "agent_unsigned: the server does not offer its agent for $os-$arch, which its keys did not sign" \
+        'vigo-server check says why; nothing was changed'
+      ;;
     *no_agent*) die 3 "no_agent: the server has no agent for $os-$arch" 'put one into its agents directory' ;;
   esac
   say "the server's answer is not what it should be: $(first 300 <"$stage/latest" | tr -cd ' -~')"

@@ -69,8 +69,14 @@ impl Answer {
         }
     }
 
-    /// All of it, if it is not more than `most` bytes.
+    /// All of it, if it is not more than `most` bytes and does not take for ever.
     pub(crate) async fn all(&mut self, most: usize) -> Result<Vec<u8>, CallError> {
+        let server = self.server.clone();
+        let late = || CallError::Lost { server, what: format!("its answer did not end within {} s", ANSWER.as_secs()) };
+        timeout(ANSWER, self.gather(most)).await.map_err(|_| late())?
+    }
+
+    async fn gather(&mut self, most: usize) -> Result<Vec<u8>, CallError> {
         let mut all = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             if all.len() + chunk.len() > most {
@@ -98,7 +104,7 @@ impl Answer {
             401 | 403 => Exit::Auth,
             404 => Exit::NotFound,
             409 | 412 => Exit::Refused,
-            503 => Exit::Unreachable,
+            408 | 429 | 500..=599 => Exit::Unreachable,
             _ => Exit::Failed,
         };
         let words = self.all(MAX_REFUSAL).await.ok().and_then(|text| serde_json::from_slice::<Envelope>(&text).ok());

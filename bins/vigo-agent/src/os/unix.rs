@@ -87,6 +87,10 @@ impl Os for Unix {
         }
         fs::rename(&fresh, previous)?;
         fs::rename(new, program)?;
-        self.sync_folder(program.parent().unwrap_or(Path::new("/")))
+        // It is done; whether it outlives a power cut is all that is open.
+        if let Err(error) = self.sync_folder(program.parent().unwrap_or(Path::new("/"))) {
+            tracing::warn!(%error, "the folder of the program was not synced");
+        }
+        Ok(())
     }
 }

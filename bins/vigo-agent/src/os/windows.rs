@@ -19,6 +19,15 @@ fn folder(variable: &str, usual: &str) -> PathBuf {
     std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| usual.into())
 }
 
+fn icacls(arguments: &[String]) -> io::Result<()> {
+    let output = Command::new("icacls.exe").args(arguments).env_remove("VIGO_TOKEN").output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("icacls.exe: {}", said.trim())))
+}
+
 impl Os for Windows {
     fn places(&self) -> Places {
         let data = folder("ProgramData", r"C:\ProgramData").join("Vigo");
@@ -54,13 +63,14 @@ impl Os for Windows {
         if !self.may_install() {
             return Ok(());
         }
-        let Some(folder) = folder.to_str() else { return Err(io::ErrorKind::InvalidFilename.into()) };
-        let output = Command::new("icacls.exe").args(text::access(folder)).env_remove("VIGO_TOKEN").output()?;
-        if output.status.success() {
-            return Ok(());
+        // The folder around it too, where it is one of ours: whoever owns that can put another in this one's place.
+        let around = folder.parent().filter(|around| around.file_name().is_some_and(|name| name == "Vigo"));
+        for folder in around.into_iter().chain([folder]) {
+            let Some(folder) = folder.to_str() else { return Err(io::ErrorKind::InvalidFilename.into()) };
+            icacls(&text::owner(folder))?;
+            icacls(&text::access(folder))?;
         }
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        Err(io::Error::other(format!("icacls.exe: {}", said.trim())))
+        Ok(())
     }
 
     fn make_program(&self, _: &File) -> io::Result<()> {

@@ -170,6 +170,7 @@ fn what_the_service_control_manager_is_told() {
         ]
     );
     assert_eq!(steps(&Manager::Windows.remove()), ["? sc.exe stop vigo-envoy", "? sc.exe delete vigo-envoy"]);
+    assert_eq!(windows::owner(r"C:\ProgramData\Vigo").join(" "), r"C:\ProgramData\Vigo /setowner *S-1-5-32-544");
     assert_eq!(
         windows::access(r"C:\ProgramData\Vigo").join(" "),
         r"C:\ProgramData\Vigo /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F"

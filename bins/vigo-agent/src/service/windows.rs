@@ -25,6 +25,12 @@ pub(super) fn remove() -> Plan {
     Plan::default().attempt("sc.exe", &["stop", NAME]).attempt("sc.exe", &["delete", NAME])
 }
 
+/// What icacls is told of a folder first: the administrators own it, whoever made it. An owner may give himself any right.
+#[cfg_attr(not(any(windows, test)), expect(dead_code, reason = "Windows alone has access lists"))]
+pub(crate) fn owner(folder: &str) -> [String; 3] {
+    [folder.to_owned(), "/setowner".into(), "*S-1-5-32-544".into()]
+}
+
 /// What icacls is told of a folder: SYSTEM and the administrators, by their numbers, which are the same in every language,
 /// and nobody from above.
 #[cfg_attr(not(any(windows, test)), expect(dead_code, reason = "Windows alone has access lists"))]

@@ -78,6 +78,20 @@ pub enum UpdateError {
         /// What it did.
         why: String,
     },
+    /// It took the program's place, and did not check in from there. The one before it is back.
+    #[error("version {version} was installed and taken back: {why}")]
+    NeverCheckedIn {
+        /// Which.
+        version: AgentVersion,
+        /// What it did.
+        why: String,
+    },
+    /// It did not check in on trial, and neither can the version that runs.
+    #[error("version {0} could not be tried: the server cannot be reached")]
+    Outage(AgentVersion),
+    /// This process is a version on trial.
+    #[error("a version is on trial at this moment")]
+    OnTrial,
     /// Three times something ended this machine's agent while it tried that version.
     #[error("version {0} was tried three times, and each time the agent was ended in the middle of it")]
     Interrupted(AgentVersion),
@@ -124,7 +138,9 @@ impl UpdateError {
                 _ => "update_refused",
             },
             Self::TooLong(_) => "checksum_mismatch",
-            Self::Trial { .. } | Self::Interrupted(_) => "update_failed",
+            Self::Trial { .. } | Self::Interrupted(_) | Self::NeverCheckedIn { .. } => "update_failed",
+            Self::Outage(_) => "server_unreachable",
+            Self::OnTrial => "update_on_trial",
             Self::Post(_) => "locked",
             Self::Line(error) => error.code(),
         }
@@ -133,7 +149,7 @@ impl UpdateError {
     /// Whether the next try may do better without anybody's doing: then it is no failure of the build.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::BrokeOff { .. } | Self::Line(_) | Self::Daemon(_) => true,
+            Self::BrokeOff { .. } | Self::Line(_) | Self::Daemon(_) | Self::Outage(_) | Self::OnTrial => true,
             Self::Call(CallError::Refused(refused)) => {
                 refused.exit == Exit::Unreachable || refused.code == "agent_changed"
             }

@@ -63,6 +63,7 @@ pub(crate) fn check_self(
             keys => format!("this agent takes updates by the key {}, not by the one of --signing-pin", keys[0].pin()),
         };
         refuse("signing_pin_mismatch", &what)
+            .help("have the server offer a build that was made with that key: SIGN_KEY=… cargo xtask dist-agent")
     })?;
     let (Some(manifest), Some(signature)) = (manifest, signature) else {
         return Err(refuse("agent_unsigned", "--signing-pin needs the manifest and the signature of this agent"));

@@ -10,14 +10,18 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::TrialTime;
-use crate::Paths;
+use vigo_core::{AgentVersion, EnvoyId};
 
-/// What a daemon on trial says on standard output after each check-in that was accepted. Agents of other versions wait for
-/// exactly this line.
-const ACCEPTED: &str = "vigo trial: accepted";
+use super::{Ledger, TrialTime};
+use crate::{Paths, Record, clock};
+
+/// What a daemon on trial says on standard output after each check-in that was accepted, and its version behind it. Agents
+/// of other versions wait for exactly this line.
+const ACCEPTED: &str = "vigo trial: accepted ";
 /// How often it must say it.
 const TIMES: usize = 2;
+/// How often what it writes down is looked at.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long it has to end once its standard input has.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -30,35 +34,87 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// Tells the program that watches. Where nobody does, there is no trial, and the daemon ends with its standard input.
-    pub(crate) fn accepted(self) {
+    pub(crate) fn accepted(self, version: &AgentVersion) {
         use std::io::Write as _;
         let mut out = io::stdout();
-        let _ = writeln!(out, "{ACCEPTED}").and_then(|()| out.flush());
+        let _ = writeln!(out, "{ACCEPTED}{version}").and_then(|()| out.flush());
     }
+}
+
+/// Why a version is not fit, in a sentence.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// It did not check in, which may be the network's doing.
+    Silent(String),
+    /// It did something that no network makes it do.
+    Broken(String),
 }
 
 /// Runs `program` as a daemon of these folders until it has checked in twice, then ends it.
 ///
 /// # Errors
+/// What it did instead.
+pub(super) async fn run(program: &Path, version: &AgentVersion, paths: &Paths, time: TrialTime) -> Result<(), Unfit> {
+    let pause = time.pause.as_millis().to_string();
+    let child = start(program, paths, &["daemon", "--trial", &pause]);
+    let mut child = child.map_err(|error| Unfit::Broken(format!("it cannot be started: {error}")))?;
+    let watched = timeout(time.deadline, watch(&mut child, version)).await;
+    let ended = end(child).await.map_err(Unfit::Broken);
+    match watched {
+        Ok(Ok(())) => ended,
+        Ok(Err(why)) => Err(Unfit::Broken(why)),
+        Err(_) => Err(Unfit::Silent(format!("it did not check in {TIMES} times within {} s", time.deadline.as_secs()))),
+    }
+}
+
+/// Runs the program that has just taken its place, as the service will, until it has written down that a check-in of this
+/// envoy was accepted, then ends it.
+///
+/// # Errors
 /// What it did instead, in a sentence.
-pub(super) async fn run(program: &Path, paths: &Paths, time: TrialTime) -> Result<(), String> {
-    let mut child = start(program, paths, time.pause).map_err(|error| format!("it cannot be started: {error}"))?;
-    let watched = timeout(time.deadline, watch(&mut child)).await;
+pub(super) async fn prove(program: &Path, paths: &Paths, envoy: EnvoyId, time: TrialTime) -> Result<(), String> {
+    let attempt = || Record::read(&paths.status(), envoy).and_then(|record| record.last_attempt_at);
+    // Another moment than any that is written there.
+    let began = clock::now();
+    let mut child = start(program, paths, &["daemon", "--until-stdin-ends"])
+        .map_err(|error| format!("it cannot be started in its place: {error}"))?;
+    // Kept apart: waiting for a child closes its standard input first.
+    let stdin = child.stdin.take();
+    let mut accepted = async || {
+        loop {
+            let record = Record::read(&paths.status(), envoy);
+            let ledger = Ledger::read(paths).ok();
+            let done = ledger.is_some_and(|ledger| !ledger.is_on_probation());
+            if done && record.and_then(|record| record.last_success_at).is_some_and(|at| at >= began) {
+                return Ok(());
+            }
+            match timeout(LOOK, child.wait()).await {
+                Err(_) => {}
+                Ok(Ok(status)) => return Err(format!("it ended in its place ({status})")),
+                Ok(Err(error)) => return Err(error.to_string()),
+            }
+        }
+    };
+    let watched = timeout(time.deadline, accepted()).await;
+    drop(stdin);
     let ended = end(child).await;
     match watched {
         Ok(Ok(())) => ended,
         Ok(Err(why)) => Err(why),
-        Err(_) => Err(format!("it did not check in {TIMES} times within {} s", time.deadline.as_secs())),
+        Err(_) => Err(match attempt() {
+            Some(at) if at >= began => "it did not check in from its place".to_owned(),
+            _ => "it did not even try to check in from its place".to_owned(),
+        }),
     }
 }
 
-fn start(program: &Path, paths: &Paths, pause: Duration) -> io::Result<Child> {
+fn start(program: &Path, paths: &Paths, command: &[&str]) -> io::Result<Child> {
     Command::new(program)
         .arg("--config-dir")
         .arg(paths.config_dir())
         .arg("--state-dir")
         .arg(paths.state_dir())
-        .args(["daemon", "--trial", &pause.as_millis().to_string()])
+        .args(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // The service manager knows this process, and is told by it alone.
@@ -68,15 +124,18 @@ fn start(program: &Path, paths: &Paths, pause: Duration) -> io::Result<Child> {
         .spawn()
 }
 
-async fn watch(child: &mut Child) -> Result<(), String> {
+async fn watch(child: &mut Child, version: &AgentVersion) -> Result<(), String> {
     let Some(out) = child.stdout.take() else { return Err("its output cannot be read".to_owned()) };
     // It says two short lines; what says more is not read for ever.
     let mut lines = BufReader::new(out.take(64 * 1024)).lines();
     let mut times = 0;
     while times < TIMES {
         match lines.next_line().await {
-            Ok(Some(line)) if line == ACCEPTED => times += 1,
-            Ok(Some(_)) => {}
+            Ok(Some(line)) => match line.strip_prefix(ACCEPTED) {
+                Some(own) if own == version.to_string() => times += 1,
+                Some(own) => return Err(format!("it calls itself {}", own.escape_debug())),
+                None => {}
+            },
             Ok(None) | Err(_) => {
                 let status = child.wait().await.map_err(|error| error.to_string())?;
                 return Err(format!("it ended ({status}) after {times} of {TIMES} check-ins"));

@@ -40,7 +40,7 @@ struct Line {
 
 async fn command(State(app): State<Arc<App>>, Query(line): Query<Line>) -> Result<Json<Value>, ApiError> {
     let system = system(line.os.as_deref())?;
-    let signing_pin = app.checkins.offers.signing_pin(system.name());
+    let signing_pin = app.signing_pin(system.name());
     let command = one_liner(&app.script, &OneLiner { system, signing_pin, token: None, local: line.local });
     Ok(Json(json!({"command": command, "os": system.name()})))
 }

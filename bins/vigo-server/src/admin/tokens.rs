@@ -89,7 +89,7 @@ async fn create(
         allow_replace: body.allow_replace,
     };
     let (text, record) = create_token(&app, request, &act(by)).await?;
-    let signing_pin = app.checkins.offers.signing_pin(system.name());
+    let signing_pin = app.signing_pin(system.name());
     let command = one_liner(&app.script, &OneLiner { system, token: Some(&text), signing_pin, local: false });
     Ok(Json(json!({
         "id": record.id.to_string(),

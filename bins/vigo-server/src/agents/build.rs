@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use vigo_core::{AgentManifest, AgentSigningKey, AgentTarget, AgentVersion, SignedManifest, SigningKeys};
@@ -21,9 +20,29 @@ pub(super) struct Builds {
 
 #[derive(Clone, Debug)]
 struct Known {
-    modified: SystemTime,
-    size: u64,
+    stamp: Stamp,
     sha256: [u8; 32],
+}
+
+/// What changes when a file does: also where its size and its time of modification were kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    changed: (i64, i64),
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self {
+            inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.len(),
+        }
+    }
 }
 
 /// One binary.
@@ -58,6 +77,10 @@ impl Builds {
         Self { keys, digests: Mutex::default() }
     }
 
+    pub(super) fn keys(&self) -> &[AgentSigningKey] {
+        self.keys.as_slice()
+    }
+
     /// The build at a path; `None` where there is no file.
     pub(super) async fn read(&self, path: &Path, target: &AgentTarget) -> Result<Option<Build>, AgentError> {
         let metadata = match tokio::fs::metadata(path).await {
@@ -66,8 +89,8 @@ impl Builds {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let (modified, size) = (metadata.modified()?, metadata.len());
-        let sha256 = self.digest(path, modified, size).await?;
+        let size = metadata.len();
+        let sha256 = self.digest(path, Stamp::of(&metadata)).await?;
         if !self.keys.as_slice().is_empty() {
             let signed =
                 self.signed(path, target, size, sha256).await.map_err(|why| Refused { target: target.clone(), why })?;
@@ -81,14 +104,14 @@ impl Builds {
         Ok(Some(Build { path: path.to_owned(), version, size, sha256, signed: None }))
     }
 
-    async fn digest(&self, path: &Path, modified: SystemTime, size: u64) -> io::Result<[u8; 32]> {
+    async fn digest(&self, path: &Path, stamp: Stamp) -> io::Result<[u8; 32]> {
         let known = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-        if let Some(known) = known.filter(|known| known.modified == modified && known.size == size) {
+        if let Some(known) = known.filter(|known| known.stamp == stamp) {
             return Ok(known.sha256);
         }
         let file = path.to_owned();
         let sha256 = tokio::task::spawn_blocking(move || digest(&file)).await.map_err(io::Error::other)??;
-        let known = Known { modified, size, sha256 };
+        let known = Known { stamp, sha256 };
         self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), known);
         Ok(sha256)
     }

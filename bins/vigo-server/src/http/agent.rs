@@ -18,6 +18,7 @@ use vigo_core::AgentTarget;
 use crate::agents::{AgentError, Build};
 use crate::app::App;
 use crate::http::error::ApiError;
+use crate::peer::Peer;
 
 pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
@@ -142,7 +143,9 @@ async fn download(
             "leave the range out",
         ));
     };
-    let place = app.downloads.begin(crate::http::client(&app, &request)).await.ok_or_else(|| {
+    let is_envoy = request.extensions().get::<Peer>().is_some_and(|peer| peer.identity.is_some());
+    let places = if is_envoy { &app.envoy_downloads } else { &app.downloads };
+    let place = places.begin(crate::http::client(&app, &request)).await.ok_or_else(|| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",

@@ -56,7 +56,7 @@ Examples:
   vigocli envoys rebootstrap '*.example.com' --at-most 20 --yes
   vigocli envoys rebootstrap web3.example.com --action reenroll
 
-`vigocli envoys show` tells what became of it. Exit code 7 when it could be asked of some of them only.")]
+`vigocli envoys show` tells what became of it, by the old id after a new enrolment. Exit code 7 when it could be asked of some of them only.")]
     Rebootstrap(Rebootstrap),
     /// Let the host of that name enrol again, once, in place of the envoy that has it
     #[command(after_help = "Examples:\n  vigocli envoys allow-reenroll web3.example.com --ttl 2h")]

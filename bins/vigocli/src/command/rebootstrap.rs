@@ -64,11 +64,10 @@ impl Rebootstrap {
         let count = would.parse::<Vec<Row>>()?.len();
         let many = if count == 1 { "" } else { "s" };
         let does = match self.action {
-            Action::Update => "Has",
-            Action::Reenroll => "Gives a new id and new keys to",
+            Action::Update => "to install the agent that is offered",
+            Action::Reenroll => "to enrol anew, with a new id and new keys",
         };
-        let ends = if matches!(self.action, Action::Update) { " install the agent that is offered" } else { "" };
-        let what = format!("{does} {count} envoy{many} that `{}` takes{ends}.", Printable::new(&self.envoys));
+        let what = format!("Asks {count} envoy{many} ({}) {does}.", Printable::new(&self.envoys));
         context.confirm(&what, &count.to_string())?;
         // Those that were counted, and none that has joined meanwhile.
         let reply = client.post(PATH, &order(false, Some(self.at_most.unwrap_or(count).min(count)))).await?;

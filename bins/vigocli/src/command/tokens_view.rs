@@ -45,7 +45,7 @@ pub(super) fn generated(token: &Generated, style: &Style) -> String {
     let until = style.time(Some(&token.expires_at));
     format!(
         "{}\n\nThe token {} is good for {hosts} of {} until {until}, and is not shown again.\n\
-         On the new host, run (without `sudo` where you are root already):\n\n  {}\n",
+         On the new host, run (as root; leave out what makes you root where you are):\n\n  {}\n",
         token.token, token.id, token.pattern, token.command
     )
 }
@@ -156,7 +156,7 @@ USED BY  AT
 vgt1.6f2b.s.p.m
 
 The token 6f2b is good for one host of web3.example.com until 2026-05-13 14:03, and is not shown again.
-On the new host, run (without `sudo` where you are root already):
+On the new host, run (as root; leave out what makes you root where you are):
 
   curl … | sudo sh -s -- --token vgt1.6f2b.s.p.m
 ";
