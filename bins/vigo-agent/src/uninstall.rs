@@ -278,7 +278,7 @@ impl Uninstalled {
             text +=
                 &format!("left       {}: it runs just now; remove it once this command has ended\n", path.display());
         }
-        if let Some(path) = &self.stays {
+        if let Some(path) = self.stays.as_ref().filter(|_| !self.removed.is_empty()) {
             text += &format!("left       {}: the program; remove it where nothing else uses it\n", path.display());
         }
         if let Some(envoy) = self.envoy {

@@ -43,7 +43,7 @@ fn rebootstrap_updates_what_failed_before() {
     until("the good one runs", || {
         (world.server.json(&["envoys", "show", &envoy])["agent_version"] == "0.3.1").then_some(())
     });
-    world.becomes(&daemon);
+    world.becomes(&daemon, "0.3.1");
     let _ = world.server.cli(&["envoys", "rebootstrap", "web1.example.com", "--yes"]).ok();
     let done = until("the directive is done", || Some(directive()).filter(|it| it["outcome"] == "done"));
     assert!(done["settled_at"].is_string(), "nothing was left to do: {done}");

@@ -66,7 +66,7 @@ fn rule_15_the_daemon_updates_itself() {
     until("the new version checks in", || (shown("agent_version") == "0.3.1").then_some(()));
     assert_eq!(tries, 1, "{}", daemon.all());
     assert_eq!(daemon.all().matches("verified; trying it").count(), 2, "{}", daemon.all());
-    world.becomes(&daemon);
+    world.becomes(&daemon, "0.3.1");
     until("the failure is over", || shown("update_failure").is_null().then_some(()));
     assert_eq!(world.version(), "vigo 0.3.1");
     assert_eq!(world.beside(), ["vigo.previous"]);
@@ -92,7 +92,7 @@ fn rule_15_what_happens_around_a_trial() {
         asked.stderr.contains("a version is on trial at this moment").then_some(())
     });
     assert_eq!(first.end().code, 0);
-    world.becomes(&daemon);
+    world.becomes(&daemon, "0.3.0");
     assert_eq!(world.version(), "vigo 0.3.0");
     assert_eq!(world.ledger()["floor"], "0.3.0");
     daemon.stop();
@@ -115,7 +115,7 @@ fn rule_15_what_happens_around_a_trial() {
     daemon.says("could not be tried: the server cannot be reached");
     world.tell_the_truth();
     until("it is tried again", || (world.version() == "vigo 0.3.1").then_some(()));
-    world.becomes(&daemon);
+    world.becomes(&daemon, "0.3.1");
     daemon.stop();
 }
 
@@ -158,6 +158,6 @@ fn a_person_updates_a_daemon() {
         let status = world.vigo(&["status"]).run();
         (status.stdout.contains("Service: running") && status.stdout.contains("Version: 0.4.1")).then_some(())
     });
-    world.becomes(&daemon);
+    world.becomes(&daemon, "0.4.1");
     daemon.stop();
 }

@@ -202,11 +202,13 @@ impl World {
     }
 
     /// The daemon's own process is the program in its place by now, and serves: not one that is on trial beside it.
-    pub(crate) fn becomes(&self, daemon: &Daemon) {
+    pub(crate) fn becomes(&self, daemon: &Daemon, version: &str) {
         let exe = format!("/proc/{}/exe", daemon.id());
         until("the daemon is the new program", || {
+            // In this order: the old one has this path too, until the new one is there.
+            let is_there = self.version() == format!("vigo {version}");
             let is_it = fs::read_link(&exe).is_ok_and(|path| path == self.program());
-            (is_it && self.vigo(&["status"]).run().stdout.contains("Service: running")).then_some(())
+            (is_there && is_it && self.vigo(&["status"]).run().stdout.contains("Service: running")).then_some(())
         });
     }
 
