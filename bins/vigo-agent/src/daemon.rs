@@ -57,11 +57,11 @@ pub(crate) async fn run(
     tracing::info!(envoy = %envoy.id(), server = %envoy.config().server, "checking in");
     os::here().tell(Phase::Ready);
     let mut asked: Option<Asked> = None;
-    loop {
+    'daemon: loop {
         while !post.is_held() {
             // Somebody took it while a version was tried; this daemon goes on once it is free.
             let back = tokio::select! {
-                () = &mut stop => break,
+                () = &mut stop => break 'daemon,
                 back = post.come_back(paths) => back,
             };
             if let Err(error) = back {

@@ -43,6 +43,9 @@ impl From<&UpdateError> for Failure {
             ),
             UpdateError::Manifest(_) => failure(Exit::Auth)
                 .help("builds are signed by the key that agents have compiled in; `vigo status` shows its pin"),
+            UpdateError::Refused { refusal: vigo_core::UpdateRefusal::Older, .. } => {
+                failure(Exit::Refused).help("have the server offer the highest version that ran here, or a newer one")
+            }
             UpdateError::Refused { .. } | UpdateError::TooLong(_) | UpdateError::Answer(_) => failure(Exit::Refused)
                 .help("`cargo xtask verify` checks the builds of the server's `agents.dir` as this agent does"),
             UpdateError::BrokeOff { .. } => failure(Exit::Unreachable).help("the next try goes on from there"),

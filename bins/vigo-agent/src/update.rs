@@ -189,11 +189,13 @@ async fn prove(
         // It is wanted for what comes next, and not for what was done.
         tracing::warn!(%error, "the post is not taken again yet");
     }
-    let Err(why) = proved else { return Ok(()) };
+    let Err(unfit) = proved else { return Ok(()) };
     go_back(program).map_err(|source| UpdateError::Write { path: program.to_owned(), source })?;
-    Err(match envoy.check_in(paths).await {
-        Ok(_) => UpdateError::NeverCheckedIn { version: version.clone(), why },
-        Err(_) => UpdateError::Outage(version.clone()),
+    let version = version.clone();
+    Err(match unfit {
+        Unfit::Broken(why) => UpdateError::Trial { version, why },
+        Unfit::Silent(_) if envoy.check_in(paths).await.is_err() => UpdateError::Outage(version),
+        Unfit::Silent(why) => UpdateError::NeverCheckedIn { version, why },
     })
 }
 

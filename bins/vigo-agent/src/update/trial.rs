@@ -71,21 +71,18 @@ pub(super) async fn run(program: &Path, version: &AgentVersion, paths: &Paths, t
 /// envoy was accepted, then ends it.
 ///
 /// # Errors
-/// What it did instead, in a sentence.
-pub(super) async fn prove(program: &Path, paths: &Paths, envoy: EnvoyId, time: TrialTime) -> Result<(), String> {
+/// What it did instead.
+pub(super) async fn prove(program: &Path, paths: &Paths, envoy: EnvoyId, time: TrialTime) -> Result<(), Unfit> {
     let attempt = || Record::read(&paths.status(), envoy).and_then(|record| record.last_attempt_at);
-    // Another moment than any that is written there.
     let began = clock::now();
     let mut child = start(program, paths, &["daemon", "--until-stdin-ends"])
-        .map_err(|error| format!("it cannot be started in its place: {error}"))?;
+        .map_err(|error| Unfit::Broken(format!("it cannot be started in its place: {error}")))?;
     // Kept apart: waiting for a child closes its standard input first.
     let stdin = child.stdin.take();
     let mut accepted = async || {
         loop {
-            let record = Record::read(&paths.status(), envoy);
-            let ledger = Ledger::read(paths).ok();
-            let done = ledger.is_some_and(|ledger| !ledger.is_on_probation());
-            if done && record.and_then(|record| record.last_success_at).is_some_and(|at| at >= began) {
+            // An accepted check-in of that version is what ends its probation.
+            if Ledger::read(paths).is_ok_and(|ledger| !ledger.is_on_probation()) {
                 return Ok(());
             }
             match timeout(LOOK, child.wait()).await {
@@ -97,14 +94,14 @@ pub(super) async fn prove(program: &Path, paths: &Paths, envoy: EnvoyId, time: T
     };
     let watched = timeout(time.deadline, accepted()).await;
     drop(stdin);
-    let ended = end(child).await;
+    let ended = end(child).await.map_err(Unfit::Broken);
     match watched {
         Ok(Ok(())) => ended,
-        Ok(Err(why)) => Err(why),
-        Err(_) => Err(match attempt() {
+        Ok(Err(why)) => Err(Unfit::Broken(why)),
+        Err(_) => Err(Unfit::Silent(match attempt() {
             Some(at) if at >= began => "it did not check in from its place".to_owned(),
             _ => "it did not even try to check in from its place".to_owned(),
-        }),
+        })),
     }
 }
 
