@@ -184,7 +184,7 @@ async fn prove(
 ) -> Result<(), UpdateError> {
     let program = build.program()?;
     post.leave();
-    let proved = trial::prove(program, paths, envoy.id(), build.trial).await;
+    let proved = trial::prove(program, version, paths, envoy.id(), build.trial).await;
     if let Err(error) = post.come_back(paths).await {
         // It is wanted for what comes next, and not for what was done.
         tracing::warn!(%error, "the post is not taken again yet");

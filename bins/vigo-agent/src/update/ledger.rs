@@ -132,9 +132,9 @@ impl Ledger {
         self.failed.take().is_some()
     }
 
-    /// Whether a version was begun with, and has not checked in from the program's place.
-    pub(crate) fn is_on_probation(&self) -> bool {
-        self.trying.is_some()
+    /// Whether this version was begun with, and has not checked in from the program's place.
+    pub(crate) fn is_on_probation(&self, version: &AgentVersion) -> bool {
+        self.trying.as_ref().is_some_and(|trying| trying.version == version.to_string())
     }
 
     /// Whether a build is left alone unless somebody asks for it.

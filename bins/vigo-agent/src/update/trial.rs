@@ -72,7 +72,13 @@ pub(super) async fn run(program: &Path, version: &AgentVersion, paths: &Paths, t
 ///
 /// # Errors
 /// What it did instead.
-pub(super) async fn prove(program: &Path, paths: &Paths, envoy: EnvoyId, time: TrialTime) -> Result<(), Unfit> {
+pub(super) async fn prove(
+    program: &Path,
+    version: &AgentVersion,
+    paths: &Paths,
+    envoy: EnvoyId,
+    time: TrialTime,
+) -> Result<(), Unfit> {
     let attempt = || Record::read(&paths.status(), envoy).and_then(|record| record.last_attempt_at);
     let began = clock::now();
     let mut child = start(program, paths, &["daemon", "--until-stdin-ends"])
@@ -81,8 +87,8 @@ pub(super) async fn prove(program: &Path, paths: &Paths, envoy: EnvoyId, time: T
     let stdin = child.stdin.take();
     let mut accepted = async || {
         loop {
-            // An accepted check-in of that version is what ends its probation.
-            if Ledger::read(paths).is_ok_and(|ledger| !ledger.is_on_probation()) {
+            // An accepted check-in of that version is what ends its probation. It may have begun with another by now.
+            if Ledger::read(paths).is_ok_and(|ledger| !ledger.is_on_probation(version)) {
                 return Ok(());
             }
             match timeout(LOOK, child.wait()).await {
