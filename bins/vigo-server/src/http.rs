@@ -1,7 +1,9 @@
-//! The HTTPS listener: what a machine needs before it is enrolled, and the health of the server. Nothing here takes a
-//! login; each route is exact. What is not found here is asked of the routes of whoever embeds the server.
+//! The HTTPS listener: what a machine needs before it is enrolled and the health of the server, without a login; the API
+//! and the web pages, by the authorisation table. Each route is exact. What is not found here is asked of the routes of
+//! whoever embeds the server.
 
 pub(crate) mod agent;
+pub(crate) mod authorise;
 mod bootstrap;
 pub(crate) mod error;
 mod health;
@@ -15,10 +17,12 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use tower_http::csrf::CsrfLayer;
 use vigo_core::ClientAddr;
 
 use crate::app::App;
 use crate::peer::Peer;
+use crate::{access, admin};
 
 /// The routes of the HTTPS listener: ours, and those of whoever embeds the server.
 pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
@@ -26,7 +30,9 @@ pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
         .merge(bootstrap::router(app))
         .merge(agent::router(app))
         .merge(register::router(app))
-        .merge(health::router(app));
+        .merge(health::router(app))
+        .merge(admin::router(app).layer(CsrfLayer::new()).layer(access::layer(&app.store)));
+    let ours = ours.layer(from_fn_with_state(Arc::clone(app), tell_client));
     beside(ours, theirs.map(|theirs| theirs.layer(from_fn_with_state(Arc::clone(app), tell_client))))
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
 mod admin;
 mod agents;
 mod app;
@@ -13,6 +14,7 @@ mod downloads;
 pub mod fleet;
 mod follow;
 mod grpc;
+mod happenings;
 pub mod health;
 pub mod home;
 mod http;
@@ -24,6 +26,7 @@ pub mod quickstart;
 pub mod seen;
 mod sequencer;
 mod server;
+mod web;
 
 pub use config::{Config, ConfigError};
 pub use server::{Builder, Running, Server};

@@ -20,6 +20,7 @@ use vigo_enroll::token::TokenKey;
 use vigo_enroll::{AdmissionHook, HashPool, Registrar, RegistrarParts};
 use vigo_policy::{Catalogue, Stacks};
 
+use crate::access::{Passwords, Throttle};
 use crate::admin::{self, AdminSocket};
 use crate::agents::{self, Agents};
 use crate::app::{self, App};
@@ -29,6 +30,7 @@ use crate::clock;
 use crate::config::{ApiTls, Config};
 use crate::connections::Connections;
 use crate::fleet::FleetIndex;
+use crate::happenings::Happenings;
 use crate::home::Home;
 use crate::listen::{self, Listener, Workers};
 use crate::{follow, grpc, http, names, seen, sequencer};
@@ -176,6 +178,9 @@ impl Builder {
             token_key: TokenKey::derive(&home.fleet_key),
             hashes,
             fleet: FleetIndex::new(),
+            passwords: Passwords::new().map_err(|error| anyhow::anyhow!("argon2: {error}"))?,
+            throttle: Throttle::new(),
+            happenings: Happenings::new(),
             deny,
             connections: Arc::new(Connections::at_most(raise_descriptors())),
             checkins: CheckIns {
@@ -258,7 +263,7 @@ impl Server {
         ];
         let mut tasks: Vec<JoinHandle<()>> =
             accepts.into_iter().map(|(socket, listener)| tokio::spawn(workers.accept(socket, listener))).collect();
-        tasks.push(tokio::spawn(admin.serve(admin::router(&app), stop.clone())));
+        tasks.push(tokio::spawn(admin.serve(admin::socket_router(&app), stop.clone())));
         tasks.push(tokio::spawn(certificates::run(Arc::clone(&app), background.clone())));
         tasks.push(tokio::spawn(follow::run(Arc::clone(&app), loaded, background.clone())));
         tasks.push(tokio::spawn({
