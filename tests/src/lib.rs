@@ -4,6 +4,7 @@
 
 pub mod client;
 mod host;
+mod https;
 mod liar;
 mod machine;
 mod network;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use client::{Client, Refusal};
 pub use host::Host;
+pub use https::{Answer, Https};
 pub use liar::{Liar, Lie};
 pub use machine::Machine;
 pub use network::Network;

@@ -40,8 +40,11 @@ use crate::http::error::{self, ApiError};
 pub(crate) use socket::AdminSocket;
 pub(crate) use tokens::create_token;
 
+/// Bytes of a request.
+pub(crate) const MOST: usize = 64 * 1024;
+
 /// Every route of the API, and its description.
-fn parts() -> (Router<Arc<App>>, OpenApi) {
+pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
     let (router, document) = OpenApiRouter::new()
         .merge(envoys::router())
         .merge(rebootstrap::router())
@@ -67,7 +70,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     router
         .route("/metrics", axum::routing::get(metrics))
         .layer(Extension(Arc::new(document)))
-        .layer(DefaultBodyLimit::max(64 * 1024))
+        .layer(DefaultBodyLimit::max(MOST))
         .layer(from_fn_with_state(Arc::clone(app), authorise::api))
         .with_state(Arc::clone(app))
 }

@@ -19,8 +19,9 @@ use vigo_enroll::script::{OneLiner, ScriptValues, System, WebCertificate, one_li
 use vigo_enroll::token::TokenKey;
 use vigo_enroll::{AdmissionHook, HashPool, Registrar, RegistrarParts};
 use vigo_policy::{Catalogue, Stacks};
+use zeroize::Zeroizing;
 
-use crate::access::{Passwords, Throttle};
+use crate::access::{Account, AccountName, NewAccount, Password, Passwords, Role, Throttle};
 use crate::admin::{self, AdminSocket};
 use crate::agents::{self, Agents};
 use crate::app::{self, App};
@@ -355,6 +356,19 @@ impl Running {
         let act = Act { by: "quickstart".into(), now: clock::now(), audit: clock::random() };
         let (text, record) = admin::create_token(&self.app, request, &act).await?;
         Ok((text, admin::rfc3339(record.expires_at)))
+    }
+
+    /// Makes the first account, an admin, where there is none yet: its password, which nobody can read again.
+    pub(crate) async fn first_admin(&self) -> anyhow::Result<Option<(AccountName, Zeroizing<String>)>> {
+        let store = self.app.store.as_ref();
+        if !Account::all(store).await?.is_empty() {
+            return Ok(None);
+        }
+        let name: AccountName = "admin".parse()?;
+        let (password, text) = Password::drawn();
+        let new = NewAccount { name: name.clone(), role: Role::Admin, password };
+        Account::create(store, &self.app.passwords, new, "quickstart").await?;
+        Ok(Some((name, text)))
     }
 
     /// The name of the envoy that an agent's configuration names, if it was revoked.

@@ -6,6 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tower_http::csrf::ProtectionError;
 use tower_sessions::Session;
 use zeroize::Zeroizing;
 
@@ -200,5 +201,65 @@ impl Principal {
     /// That they have a role.
     pub(crate) fn demand(&self, needed: Role) -> Result<(), ApiError> {
         if self.role >= needed { Ok(()) } else { Err(not_allowed(self.role, needed)) }
+    }
+}
+
+/// What a page of another site gets that has a browser send something here (see tower-http's `csrf`).
+pub(crate) fn cross_site(_: ProtectionError) -> Response {
+    let refusal = ApiError::new(
+        StatusCode::FORBIDDEN,
+        "cross_site",
+        "the request comes from a page of another site",
+        "open the server's own page and try again there; a proxy must leave `Host` and `Origin` as they are",
+    );
+    refusal.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_api_is_in_the_table_and_the_table_has_no_other() {
+        let (_, document) = crate::admin::parts();
+        let mut described = BTreeSet::from([("GET", "/metrics".to_owned())]);
+        for (path, item) in document.paths.paths {
+            let operations = [("GET", item.get), ("POST", item.post), ("DELETE", item.delete), ("PUT", item.put)];
+            described.extend(operations.into_iter().filter(|row| row.1.is_some()).map(|row| (row.0, path.clone())));
+        }
+        let table: BTreeSet<_> = API.iter().map(|row| (row.0, row.1.to_owned())).collect();
+        assert_eq!(table.len(), API.len(), "a route stands twice");
+        assert_eq!(described, table);
+    }
+
+    #[test]
+    fn what_is_in_no_table_is_let_through_to_nobody() {
+        for (method, path, expected) in [
+            (Method::GET, "/api/v1/envoys", Some(VIEWER)),
+            (Method::HEAD, "/api/v1/envoys", Some(VIEWER)),
+            (Method::PUT, "/api/v1/envoys", None),
+            (Method::POST, "/api/v1/envoys", None),
+            (Method::GET, "/api/v1/envoys/", None),
+            (Method::GET, "/api/v1/accounts", Some(ADMIN)),
+        ] {
+            assert_eq!(needs(API, &method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn only_a_bearer_token_is_one() {
+        for (value, expected) in [
+            ("Bearer vgot_x", Some("vgot_x")),
+            ("bearer  vgot_x ", Some("vgot_x")),
+            ("Basic dTpw", None),
+            ("vgot_x", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            assert_eq!(bearer(&headers), expected, "{value}");
+        }
     }
 }
