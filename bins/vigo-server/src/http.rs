@@ -23,7 +23,7 @@ use vigo_core::ClientAddr;
 use crate::app::App;
 use crate::http::error::ApiError;
 use crate::peer::Peer;
-use crate::{access, admin};
+use crate::{access, admin, web};
 
 /// The routes of the HTTPS listener: ours, and those of whoever embeds the server.
 pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
@@ -32,7 +32,9 @@ pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
         .merge(agent::router(app))
         .merge(register::router(app))
         .merge(health::router(app))
-        .merge(operators(app));
+        .merge(operators(app))
+        .method_not_allowed_fallback(error::method_not_allowed);
+    let ours = ours.layer(from_fn(error::finish)).merge(web::router(app));
     let ours = ours.layer(from_fn_with_state(Arc::clone(app), tell_client));
     beside(ours, theirs.map(|theirs| theirs.layer(from_fn_with_state(Arc::clone(app), tell_client))))
 }
@@ -47,7 +49,7 @@ fn operators(app: &Arc<App>) -> Router {
 
 /// Takes a request's whole body before anybody answers: of an answer that comes earlier, some clients see nothing but that
 /// the server wants no more of what they are sending (curl 7.88 over HTTP/2).
-async fn whole(request: Request, next: Next) -> Response {
+pub(crate) async fn whole(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     match axum::body::to_bytes(body, admin::MOST).await {
         Ok(body) => next.run(Request::from_parts(head, body.into())).await,
@@ -60,13 +62,9 @@ async fn whole(request: Request, next: Next) -> Response {
 
 /// What we have no route for is theirs. Our headers would forbid their pages to load anything, so they get none.
 fn beside(ours: Router, theirs: Option<Router>) -> Router {
-    let ours = ours
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(from_fn(error::finish));
     match theirs {
         Some(theirs) => ours.fallback_service(theirs),
-        None => ours,
+        None => ours.fallback_service(Router::new().fallback(error::not_found).layer(from_fn(error::finish))),
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use vigo_core::audit::{self, AuditRecord, ChainLink};
 use vigo_core::record::Record;
 use vigo_core::store::Revision;
-use vigo_core::{UnixTime, keyspace, store};
+use vigo_core::{keyspace, store};
 
 use crate::admin::envoys::time;
 use crate::admin::page::{Page, Params, Part, a_page};
@@ -60,8 +60,6 @@ pub(crate) struct Row {
     /// `ok`, or the code of the refusal.
     pub(crate) outcome: String,
     pub(crate) detail: String,
-    #[serde(skip)]
-    pub(crate) time: UnixTime,
 }
 
 fn row(record: AuditRecord) -> Row {
@@ -72,7 +70,6 @@ fn row(record: AuditRecord) -> Row {
         subject: record.subject,
         outcome: record.outcome,
         detail: record.detail,
-        time: record.at,
     }
 }
 

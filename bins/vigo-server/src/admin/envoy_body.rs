@@ -43,55 +43,55 @@ pub(crate) struct EnvoyBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EnvoyDetails {
     #[serde(flatten)]
-    row: EnvoyBody,
-    identity_key: String,
+    pub(crate) row: EnvoyBody,
+    pub(crate) identity_key: String,
     /// The rule that admitted it.
-    admitted_by: String,
-    reported_ip: Option<String>,
-    certificates: Vec<CertificateBody>,
-    revocation: Option<RevocationBody>,
-    directive: Option<DirectiveBody>,
-    update_failure: Option<FailureBody>,
+    pub(crate) admitted_by: String,
+    pub(crate) reported_ip: Option<String>,
+    pub(crate) certificates: Vec<CertificateBody>,
+    pub(crate) revocation: Option<RevocationBody>,
+    pub(crate) directive: Option<DirectiveBody>,
+    pub(crate) update_failure: Option<FailureBody>,
 }
 
 /// What it was last told to do.
 #[derive(Debug, Serialize, ToSchema)]
-struct DirectiveBody {
-    id: String,
-    action: String,
-    at: String,
-    by: String,
+pub(crate) struct DirectiveBody {
+    pub(crate) id: String,
+    pub(crate) action: String,
+    pub(crate) at: String,
+    pub(crate) by: String,
     /// `pending`, `done` or `failed`.
-    outcome: &'static str,
-    settled_at: Option<String>,
-    code: Option<String>,
-    message: Option<String>,
+    pub(crate) outcome: &'static str,
+    pub(crate) settled_at: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 /// The update that last failed there.
 #[derive(Debug, Serialize, ToSchema)]
-struct FailureBody {
-    version: String,
-    code: String,
-    message: String,
+pub(crate) struct FailureBody {
+    pub(crate) version: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 /// A certificate that it was given.
 #[derive(Debug, Serialize, ToSchema)]
-struct CertificateBody {
-    serial: String,
-    key_pin: String,
-    not_after: String,
+pub(crate) struct CertificateBody {
+    pub(crate) serial: String,
+    pub(crate) key_pin: String,
+    pub(crate) not_after: String,
 }
 
 /// Why it is out of service.
 #[derive(Debug, Serialize, ToSchema)]
-struct RevocationBody {
+pub(crate) struct RevocationBody {
     /// `operator`, `replaced` or `deleted`.
-    cause: &'static str,
-    at: String,
-    by: String,
-    reason: String,
+    pub(crate) cause: &'static str,
+    pub(crate) at: String,
+    pub(crate) by: String,
+    pub(crate) reason: String,
 }
 
 /// The word for a cause.

@@ -78,6 +78,18 @@ const PAGES: &[(&str, &str, Needs)] = &[
     ("POST", "/login", Nobody),
     ("POST", "/logout", Nobody),
     ("GET", "/assets/{file}", Nobody),
+    ("GET", "/envoys", VIEWER),
+    ("GET", "/envoys.csv", VIEWER),
+    ("GET", "/envoys.json", VIEWER),
+    ("GET", "/envoys/events", VIEWER),
+    ("GET", "/envoys/{envoy}", VIEWER),
+    ("POST", "/envoys/{envoy}/revoke", OPERATOR),
+    ("POST", "/envoys/{envoy}/delete", OPERATOR),
+    ("POST", "/envoys/{envoy}/allow-reenroll", OPERATOR),
+    ("POST", "/envoys/{envoy}/rebootstrap", OPERATOR),
+    ("GET", "/add", OPERATOR),
+    ("POST", "/add", OPERATOR),
+    ("GET", "/add/{id}", VIEWER),
 ];
 
 /// What a route needs; `None`: it is in no table.
@@ -206,13 +218,17 @@ impl Principal {
 
 /// What a page of another site gets that has a browser send something here (see tower-http's `csrf`).
 pub(crate) fn cross_site(_: ProtectionError) -> Response {
-    let refusal = ApiError::new(
+    from_another_site().into_response()
+}
+
+/// What it is told.
+pub(crate) fn from_another_site() -> ApiError {
+    ApiError::new(
         StatusCode::FORBIDDEN,
         "cross_site",
         "the request comes from a page of another site",
         "open the server's own page and try again there; a proxy must leave `Host` and `Origin` as they are",
-    );
-    refusal.into_response()
+    )
 }
 
 #[cfg(test)]
