@@ -16,6 +16,6 @@ pub(crate) use keep::AccessError;
 pub(crate) use login::{LoginError, log_in};
 pub(crate) use password::{Password, Passwords};
 pub(crate) use principal::{By, Principal, of_bearer, of_session};
-pub use role::Role;
+pub use role::{Role, UnknownRole};
 pub(crate) use session::{LoggedIn, layer};
 pub(crate) use throttle::Throttle;

@@ -1,11 +1,14 @@
 //! The operators' web pages: HTML made here, which works without scripts, from what the API's handlers know.
 
+mod access;
 mod add;
 mod assets;
+mod dashboard;
 mod entry;
 mod envoy;
 mod envoys;
 mod frame;
+mod lists;
 
 use std::sync::Arc;
 
@@ -20,9 +23,9 @@ use serde::de::DeserializeOwned;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::app::App;
+use crate::http;
 use crate::http::authorise;
 use crate::http::error::ApiError;
-use crate::{access, http};
 use frame::Frame;
 
 /// The routes of the pages, each behind the authorisation table.
@@ -43,9 +46,25 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/envoys/{envoy}/rebootstrap", post(envoy::rebootstrap))
         .route("/add", get(add::page).post(add::make))
         .route("/add/{id}", get(add::progress))
+        .route("/tokens", get(lists::tokens_page))
+        .route("/tokens/{id}/revoke", post(lists::revoke_token))
+        .route("/rules", get(lists::rules_page))
+        .route("/rules/approved", post(lists::approve))
+        .route("/rules/approved/{id}/remove", post(lists::remove_approved))
+        .route("/ca", get(lists::ca))
+        .route("/audit", get(lists::audit_page))
+        .route("/dashboard", get(dashboard::page))
+        .route("/access", get(access::page))
+        .route("/access/accounts", post(access::create))
+        .route("/access/accounts/{name}/role", post(access::set_role))
+        .route("/access/accounts/{name}/password", post(access::set_password))
+        .route("/access/accounts/{name}/delete", post(access::delete))
+        .route("/access/tokens", post(access::create_token))
+        .route("/access/tokens/{id}/revoke", post(access::revoke_token))
+        .route("/account", get(access::account).post(access::change_own))
         .layer(from_fn_with_state(Arc::clone(app), authorise::pages))
         .layer(CsrfLayer::new().with_rejection_response(cross_site))
-        .layer(access::layer(&app.store))
+        .layer(crate::access::layer(&app.store))
         .layer(from_fn(http::whole))
         .layer(from_fn(harden))
         .with_state(Arc::clone(app))

@@ -90,6 +90,23 @@ const PAGES: &[(&str, &str, Needs)] = &[
     ("GET", "/add", OPERATOR),
     ("POST", "/add", OPERATOR),
     ("GET", "/add/{id}", VIEWER),
+    ("GET", "/tokens", VIEWER),
+    ("POST", "/tokens/{id}/revoke", OPERATOR),
+    ("GET", "/rules", VIEWER),
+    ("POST", "/rules/approved", OPERATOR),
+    ("POST", "/rules/approved/{id}/remove", OPERATOR),
+    ("GET", "/ca", VIEWER),
+    ("GET", "/audit", VIEWER),
+    ("GET", "/dashboard", VIEWER),
+    ("GET", "/access", ADMIN),
+    ("POST", "/access/accounts", ADMIN),
+    ("POST", "/access/accounts/{name}/role", ADMIN),
+    ("POST", "/access/accounts/{name}/password", ADMIN),
+    ("POST", "/access/accounts/{name}/delete", ADMIN),
+    ("POST", "/access/tokens", ADMIN),
+    ("POST", "/access/tokens/{id}/revoke", ADMIN),
+    ("GET", "/account", VIEWER),
+    ("POST", "/account", VIEWER),
 ];
 
 /// What a route needs; `None`: it is in no table.

@@ -35,7 +35,18 @@ impl Frame {
 
     /// The sections that whoever is logged in may see.
     pub(super) fn sections(&self) -> Vec<(&'static str, &'static str)> {
-        vec![("/envoys", "Envoys")]
+        let mut sections = vec![
+            ("/envoys", "Envoys"),
+            ("/dashboard", "Dashboard"),
+            ("/tokens", "Tokens"),
+            ("/rules", "Rules"),
+            ("/ca", "Certificates"),
+            ("/audit", "Audit"),
+        ];
+        if self.who.as_ref().is_some_and(|who| who.role == Role::Admin) {
+            sections.push(("/access", "Access"));
+        }
+        sections
     }
 }
 
