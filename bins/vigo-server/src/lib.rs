@@ -3,6 +3,7 @@
 mod admin;
 mod agents;
 mod app;
+pub mod args;
 mod certificates;
 pub mod check;
 pub mod checkins;
