@@ -6,7 +6,7 @@ use std::path::Path;
 
 use vigo_server::Config;
 use vigo_tests::book::{Block, Desk, blocks, commands, pages};
-use vigo_tests::needs_tools;
+use vigo_tests::{Machine, Server, needs_tools, until};
 
 /// A page whose `console` blocks are typed.
 struct Page {
@@ -209,4 +209,43 @@ fn what_is_read_of_a_page() {
     assert_eq!(expected("three # exits 5"), ("three", 5));
     assert_eq!(expected("one"), ("one", 0));
     assert_eq!(metrics("sum(vigo_envoys{status=\"stale\"})"), ["vigo_envoys"]);
+}
+
+/// `how-to/back-up.md`, "What an old backup forgets".
+#[test]
+fn an_old_backup_forgets_what_the_page_says() {
+    let mut server = Server::start();
+    let before = Machine::enrolled("before.example.com", &server);
+    let audit = |server: &Server| {
+        until("the audit chain covers everything", || {
+            let verified = server.json(&["audit", "verify"]);
+            (verified["uncovered"] == 0).then(|| verified["links"].as_u64().unwrap())
+        })
+    };
+    audit(&server);
+    server.stop();
+    let (store, kept) = (server.file("db/vigo.redb"), server.file("kept"));
+    std::fs::copy(&store, &kept).unwrap();
+
+    server.run();
+    let since = Machine::enrolled("since.example.com", &server);
+    let _ = server.cli(&["--yes", "envoys", "revoke", "before.example.com"]).ok();
+    let noted = audit(&server);
+    let pins = (server.ca_pin(), server.leaf_pin());
+    server.stop();
+    std::fs::copy(&kept, &store).unwrap();
+    // The page says of this file that it is made anew.
+    std::fs::remove_file(server.file("tls/cert")).unwrap();
+    server.run();
+
+    assert_eq!((server.ca_pin(), server.leaf_pin()), pins, "the keys stay");
+    assert!(audit(&server) < noted, "the chain is whole, and shorter than what was noted");
+    assert_eq!(server.envoys(), [("before.example.com".to_owned(), "active".to_owned())], "a revocation is forgotten");
+    let _ = before.check_in().ok();
+    let said = since.check_in().failed(4);
+    assert!(said.contains("knows no such envoy"), "{said}");
+    assert_eq!(server.envoys().len(), 1, "nobody enrols anew by themselves");
+    let token = server.token("since.example.com", &[]);
+    let _ = since.bootstrap(&server, Some(&token), &["--force"]).ok();
+    assert_eq!(server.envoys().len(), 2);
 }
