@@ -130,6 +130,20 @@ const UPDATES: &[Code] = &[
     ("signing_pin_mismatch", "The key that `--signing-pin` names did not sign this program."),
 ];
 
+/// What the bootstrap script says besides, before there is an agent that could.
+const SCRIPT: &[Code] = &[
+    (
+        "downloader_missing",
+        "Nothing on the machine can fetch the agent and check the server's key; the message names a package.",
+    ),
+    ("checksum_missing", "Nothing on the machine can compute a SHA-256; the message names a package."),
+    ("platform_unsupported", "There is no agent for this system or processor."),
+    ("signature_mismatch", "The key of `-SigningPin` did not sign the agent, or signed another (Windows)."),
+    ("too_large", "More bytes come than there can be (Windows)."),
+    ("not_administrator", "Only an administrator may install a service (Windows)."),
+    ("cannot_check", "A policy of this host keeps PowerShell from checking keys, so nothing is fetched (Windows)."),
+];
+
 /// What `vigocli` says of itself.
 const CLI: &[Code] = &[
     ("no_server", "No server is named, and there is none in this folder."),
@@ -155,8 +169,9 @@ const AUDIT: &[Code] = &[
     ("token_other_network", "It is for other networks."),
 ];
 
-const SECTIONS: [(&str, &[Code]); 7] = [
+const SECTIONS: [(&str, &[Code]); 8] = [
     ("Joining", JOINING),
+    ("The bootstrap script", SCRIPT),
     ("Checking in", CHECKING_IN),
     ("Asking the server", ASKING),
     ("The agent", AGENT),
@@ -224,6 +239,21 @@ mod tests {
         found
     }
 
+    /// The codes that a bootstrap script says: what it prints begins with one.
+    fn said_by_script(text: &str) -> BTreeSet<String> {
+        let code = Regex::new(r#"(?:["']|\bvigo: )([a-z]+(?:_[a-z]+)+): "#).unwrap();
+        code.captures_iter(text).map(|found| found[1].to_owned()).collect()
+    }
+
+    fn scripts() -> BTreeMap<String, String> {
+        let folder = root().join("vigo-enroll/src/script");
+        let paths = ["sh", "ps1"].into_iter().flat_map(|end| below(&folder, end).unwrap());
+        let read = |path: std::path::PathBuf| {
+            (format!("vigo-enroll/src/script/{}", path.display()), std::fs::read_to_string(folder.join(path)).unwrap())
+        };
+        paths.map(read).collect()
+    }
+
     fn sources() -> BTreeMap<String, String> {
         let mut sources = BTreeMap::new();
         for name in CRATES {
@@ -246,8 +276,10 @@ mod tests {
             SECTIONS.iter().flat_map(|(_, codes)| codes.iter().map(|code| code.0)).collect();
         let mut said_anywhere = BTreeSet::new();
         let mut missing = Vec::new();
-        for (path, text) in sources() {
-            for code in said(&text) {
+        let programs = sources().into_iter().map(|(path, text)| (path, said(&text)));
+        let scripts = scripts().into_iter().map(|(path, text)| (path, said_by_script(&text)));
+        for (path, codes) in programs.chain(scripts) {
+            for code in codes {
                 if !explained.contains(code.as_str()) {
                     missing.push(format!("{path} says `{code}`: explain it in {}", file!()));
                 }
@@ -300,6 +332,8 @@ mod tests {
         check("    fn code(&self) -> &str {\n        match self { A => \"a_b\" }\n    }\n\"other\"", &["a_b"]);
         check("refuse(\"signing_pin_mismatch\", &what)", &["signing_pin_mismatch"]);
         check("// Exit::Usage, \"usage\"\n#[cfg(test)]\nmod tests {\n(Exit::Usage, \"usage\")", &[]);
+        let script = said_by_script("die 4 \"pin_mismatch: $a\"\nStop-Run 1 'too_large: b'\nsay 'a_b c'\nx_y: z\n");
+        assert_eq!(script.iter().collect::<Vec<_>>(), ["pin_mismatch", "too_large"]);
         check("json!({\"ttl_secs\": 1})", &[]);
     }
 }
