@@ -5,6 +5,7 @@
 pub mod book;
 pub mod client;
 mod host;
+mod https;
 mod liar;
 mod machine;
 mod network;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use client::{Client, Refusal};
 pub use host::Host;
+pub use https::{Answer, Https};
 pub use liar::{Liar, Lie};
 pub use machine::Machine;
 pub use network::Network;

@@ -14,6 +14,7 @@ use vigo_enroll::script::ScriptValues;
 use vigo_enroll::token::TokenKey;
 use vigo_enroll::{HashPool, Registrar, operate};
 
+use crate::access::{Passwords, Throttle};
 use crate::agents::Agents;
 use crate::certificates::Certificates;
 use crate::checkins::CheckIns;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::downloads::Downloads;
 use crate::fleet::{Envoy, FleetIndex};
+use crate::happenings::{Change, Happenings};
 
 /// What the parts of a running server share.
 pub(crate) struct App {
@@ -34,6 +36,10 @@ pub(crate) struct App {
     pub(crate) token_key: TokenKey,
     pub(crate) hashes: Arc<HashPool>,
     pub(crate) fleet: FleetIndex,
+    pub(crate) passwords: Passwords,
+    /// Of tries to log in.
+    pub(crate) throttle: Throttle,
+    pub(crate) happenings: Happenings,
     pub(crate) deny: Arc<DenySet>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) checkins: CheckIns,
@@ -51,7 +57,12 @@ impl App {
     /// connections are closed.
     pub(crate) fn apply(&self, record: EnvoyRecord) -> Arc<Envoy> {
         let (id, revoked) = (record.id, record.revocation.is_some());
+        let known = self.fleet.get(&id).map(|envoy| Arc::clone(&envoy.live().record));
+        let change = Change::between(known.as_deref(), &record);
         let envoy = self.fleet.apply(record);
+        if let Some(change) = change {
+            self.happenings.tell(id, change);
+        }
         if revoked {
             self.deny.deny_envoy(id);
             self.connections.close(&id);

@@ -151,6 +151,8 @@ impl CheckIns {
                     update_failure: check_in.report.update_failure,
                 });
                 live.unwritten = true;
+                live.holds = Some((check_in.report.configcrates, check_in.report.resources));
+                live.check_ins.push(now);
                 ReplyOutcome::Accepted(Accepted {
                     challenge,
                     interval: self.interval,

@@ -1,10 +1,18 @@
 //! Every envoy, in memory: what a check-in needs without asking the store.
 
+mod query;
+mod recent;
+mod search;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use vigo_core::record::{EnvoyRecord, Seen};
 use vigo_core::{EnvoyId, Hostname, Session, UnixTime};
+
+pub(crate) use query::{Cursor, Direction, Query, Sort, Standing, Status, Wanted};
+pub use recent::Recent;
+use search::Grams;
 
 /// All envoys of the fleet, kept like the store by whoever changes it.
 #[derive(Debug, Default)]
@@ -16,6 +24,10 @@ pub struct FleetIndex {
 struct Table {
     by_id: HashMap<EnvoyId, Arc<Envoy>>,
     by_name: HashMap<Hostname, EnvoyId>,
+    /// Every envoy, in the order in which this process came to know it.
+    slots: Vec<Arc<Envoy>>,
+    /// Which of them have three letters in a row in their names.
+    grams: Grams,
 }
 
 /// One envoy's facts and its live state.
@@ -37,6 +49,10 @@ pub struct Live {
     pub unwritten: bool,
     /// When two machines were last found to speak for it.
     pub clone_at: Option<UnixTime>,
+    /// Configcrates and resources that it said it holds.
+    pub holds: Option<(u32, u32)>,
+    /// Its last check-ins with this process.
+    pub check_ins: Recent,
 }
 
 impl Envoy {
@@ -69,9 +85,19 @@ impl FleetIndex {
                 Arc::clone(envoy)
             }
             None => {
-                let live = Live { record, session: Session::default(), seen: None, unwritten: false, clone_at: None };
+                let live = Live {
+                    record,
+                    session: Session::default(),
+                    seen: None,
+                    unwritten: false,
+                    clone_at: None,
+                    holds: None,
+                    check_ins: Recent::default(),
+                };
                 let envoy = Arc::new(Envoy { live: Mutex::new(live) });
                 table.by_id.insert(id, Arc::clone(&envoy));
+                table.slots.push(Arc::clone(&envoy));
+                table.grams.add(name.as_str());
                 envoy
             }
         };
@@ -97,7 +123,16 @@ impl FleetIndex {
     /// All envoys, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Envoy>> {
-        self.envoys.read().unwrap_or_else(PoisonError::into_inner).by_id.values().cloned().collect()
+        self.envoys.read().unwrap_or_else(PoisonError::into_inner).slots.clone()
+    }
+
+    /// Those whose names may contain a text: all that do, and where the text is short or has odd letters, all there are.
+    fn may_contain(&self, text: &str) -> Vec<Arc<Envoy>> {
+        let table = self.envoys.read().unwrap_or_else(PoisonError::into_inner);
+        match table.grams.may_contain(text) {
+            Some(slots) => slots.iter().filter_map(|slot| table.slots.get(*slot as usize).cloned()).collect(),
+            None => table.slots.clone(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use vigo_enroll::{Refusal, RefusalKind};
 use crate::app::App;
 use crate::checkins::{CheckInRefusal, no_hostcrate};
 use crate::clock;
+use crate::happenings::Change;
 use crate::peer::Peer;
 
 /// The most bytes of a registration's request, with what wraps it.
@@ -149,6 +150,7 @@ async fn check_in(app: &App, peer: &Peer, frame: wire::SignedCheckIn) -> Result<
     let envoy = envoy.ok_or(CheckInRefusal::UnknownEnvoy)?;
     let now = clock::now();
     let answer = app.checkins.answer(&envoy, identity, peer.addr, &frame, now)?;
+    app.happenings.tell(identity.envoy, Change::CheckedIn);
     if let Some(result) = &answer.settled {
         let act = Act { by: String::new(), now, audit: clock::random() };
         match settle_directive(app.store.as_ref(), &identity.envoy, result, &act).await {

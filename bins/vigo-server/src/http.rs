@@ -1,7 +1,9 @@
-//! The HTTPS listener: what a machine needs before it is enrolled, and the health of the server. Nothing here takes a
-//! login; each route is exact. What is not found here is asked of the routes of whoever embeds the server.
+//! The HTTPS listener: what a machine needs before it is enrolled and the health of the server, without a login; the API
+//! and the web pages, by the authorisation table. Each route is exact. What is not found here is asked of the routes of
+//! whoever embeds the server.
 
 pub(crate) mod agent;
+pub(crate) mod authorise;
 mod bootstrap;
 pub(crate) mod error;
 mod health;
@@ -12,13 +14,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use tower_http::csrf::CsrfLayer;
 use vigo_core::ClientAddr;
 
 use crate::app::App;
+use crate::http::error::ApiError;
 use crate::peer::Peer;
+use crate::{access, admin};
 
 /// The routes of the HTTPS listener: ours, and those of whoever embeds the server.
 pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
@@ -26,8 +31,31 @@ pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
         .merge(bootstrap::router(app))
         .merge(agent::router(app))
         .merge(register::router(app))
-        .merge(health::router(app));
+        .merge(health::router(app))
+        .merge(operators(app));
+    let ours = ours.layer(from_fn_with_state(Arc::clone(app), tell_client));
     beside(ours, theirs.map(|theirs| theirs.layer(from_fn_with_state(Arc::clone(app), tell_client))))
+}
+
+/// The routes of operators, for who may use them.
+fn operators(app: &Arc<App>) -> Router {
+    admin::router(app)
+        .layer(CsrfLayer::new().with_rejection_response(authorise::cross_site))
+        .layer(access::layer(&app.store))
+        .layer(from_fn(whole))
+}
+
+/// Takes a request's whole body before anybody answers: of an answer that comes earlier, some clients see nothing but that
+/// the server wants no more of what they are sending (curl 7.88 over HTTP/2).
+async fn whole(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match axum::body::to_bytes(body, admin::MOST).await {
+        Ok(body) => next.run(Request::from_parts(head, body.into())).await,
+        Err(_) => {
+            let (message, help) = ("the request is cut off, or larger than 64 KiB", "send less");
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message, help).into_response()
+        }
+    }
 }
 
 /// What we have no route for is theirs. Our headers would forbid their pages to load anything, so they get none.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
 mod admin;
 mod agents;
 mod app;
@@ -14,6 +15,7 @@ mod downloads;
 pub mod fleet;
 mod follow;
 mod grpc;
+mod happenings;
 pub mod health;
 pub mod home;
 mod http;
@@ -25,6 +27,7 @@ pub mod quickstart;
 pub mod seen;
 mod sequencer;
 mod server;
+mod web;
 
 pub use config::{Config, ConfigError};
 pub use server::{Builder, Running, Server};

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::admin::status;
 use crate::app::App;
 use crate::clock;
+use crate::fleet::Status;
 
 /// Sets the gauges of the fleet.
 pub(crate) fn fleet(app: &App) {
     let now = clock::now();
     let mut counts: HashMap<&'static str, u32> = ["active", "stale", "expired", "revoked"].map(|s| (s, 0)).into();
     for envoy in app.fleet.all() {
-        *counts.entry(status(&envoy.live(), app.checkins.interval, now)).or_default() += 1;
+        *counts.entry(Status::of(&envoy.live(), app.checkins.interval, now).word()).or_default() += 1;
     }
     for (status, count) in counts {
         metrics::gauge!("vigo_envoys", "status" => status).set(count);

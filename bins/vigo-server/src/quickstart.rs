@@ -83,6 +83,7 @@ pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Res
         table(&config_path).await?;
         say("");
         let (token, expires) = running.any_host_token().await?;
+        let first = running.first_admin().await?;
         let mut out = io::stdout().lock();
         writeln!(out, "The next machine, as root (a token for any one hostname: one use, until {expires}):\n")?;
         writeln!(out, "  {}\n", running.one_liner(&token))?;
@@ -90,7 +91,24 @@ pub async fn run(quickstart: Quickstart, stop: CancellationToken) -> anyhow::Res
         writeln!(out, "Where you are root already, leave `sudo` out\n")?;
         let config = config_path.display();
         writeln!(out, "Operators:  vigocli --config {config} envoys list")?;
-        writeln!(out, "Web page:   not in this version; its address will be {}", running.api_url())?;
+        writeln!(
+            out,
+            "Web page:   {}  (the browser warns of a certificate of the server's own CA)",
+            running.api_url()
+        )?;
+        match &first {
+            Some((name, password)) => {
+                writeln!(
+                    out,
+                    "            log in as {name} with the password {} (shown this once)",
+                    password.as_str()
+                )?;
+            }
+            None => writeln!(
+                out,
+                "            a lost password: vigocli --config {config} admin set-password admin --generate"
+            )?,
+        }
         out.flush()?;
         anyhow::Ok(())
     };

@@ -19,7 +19,9 @@ use vigo_enroll::script::{OneLiner, ScriptValues, System, WebCertificate, one_li
 use vigo_enroll::token::TokenKey;
 use vigo_enroll::{AdmissionHook, HashPool, Registrar, RegistrarParts};
 use vigo_policy::{Catalogue, Stacks};
+use zeroize::Zeroizing;
 
+use crate::access::{Account, AccountName, NewAccount, Password, Passwords, Role, Throttle};
 use crate::admin::{self, AdminSocket};
 use crate::agents::{self, Agents};
 use crate::app::{self, App};
@@ -29,6 +31,7 @@ use crate::clock;
 use crate::config::{ApiTls, Config};
 use crate::connections::Connections;
 use crate::fleet::FleetIndex;
+use crate::happenings::Happenings;
 use crate::home::Home;
 use crate::listen::{self, Listener, Workers};
 use crate::{follow, grpc, http, names, seen, sequencer};
@@ -176,6 +179,9 @@ impl Builder {
             token_key: TokenKey::derive(&home.fleet_key),
             hashes,
             fleet: FleetIndex::new(),
+            passwords: Passwords::new().map_err(|error| anyhow::anyhow!("argon2: {error}"))?,
+            throttle: Throttle::new(),
+            happenings: Happenings::new(),
             deny,
             connections: Arc::new(Connections::at_most(raise_descriptors())),
             checkins: CheckIns {
@@ -258,7 +264,7 @@ impl Server {
         ];
         let mut tasks: Vec<JoinHandle<()>> =
             accepts.into_iter().map(|(socket, listener)| tokio::spawn(workers.accept(socket, listener))).collect();
-        tasks.push(tokio::spawn(admin.serve(admin::router(&app), stop.clone())));
+        tasks.push(tokio::spawn(admin.serve(admin::socket_router(&app), stop.clone())));
         tasks.push(tokio::spawn(certificates::run(Arc::clone(&app), background.clone())));
         tasks.push(tokio::spawn(follow::run(Arc::clone(&app), loaded, background.clone())));
         tasks.push(tokio::spawn({
@@ -350,6 +356,19 @@ impl Running {
         let act = Act { by: "quickstart".into(), now: clock::now(), audit: clock::random() };
         let (text, record) = admin::create_token(&self.app, request, &act).await?;
         Ok((text, admin::rfc3339(record.expires_at)))
+    }
+
+    /// Makes the first account, an admin, where there is none yet: its password, which nobody can read again.
+    pub(crate) async fn first_admin(&self) -> anyhow::Result<Option<(AccountName, Zeroizing<String>)>> {
+        let store = self.app.store.as_ref();
+        if !Account::all(store).await?.is_empty() {
+            return Ok(None);
+        }
+        let name: AccountName = "admin".parse()?;
+        let (password, text) = Password::drawn();
+        let new = NewAccount { name: name.clone(), role: Role::Admin, password };
+        Account::create(store, &self.app.passwords, new, "quickstart").await?;
+        Ok(Some((name, text)))
     }
 
     /// The name of the envoy that an agent's configuration names, if it was revoked.

@@ -5,240 +5,192 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use vigo_core::record::{DirectiveRecord, HostClaim, Record as _, RevocationCause};
-use vigo_core::{EnvoyId, Hostname, UnixTime, keyspace};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use vigo_core::record::{EnvoyRecord, HostClaim, Record as _};
+use vigo_core::{EnvoyId, HostPattern, Hostname, UnixTime, keyspace};
 use vigo_enroll::operate::{self, Act};
 
-use crate::admin::{Operator, act, rfc3339};
+use crate::access::Principal;
+use crate::admin::envoy_body::{EnvoyBody, EnvoyDetails, PolicyBody};
+use crate::admin::page::{self, Page, Params, a_page};
+use crate::admin::{act, rfc3339};
 use crate::app::App;
 use crate::clock;
-use crate::fleet::{Envoy, Live};
+use crate::fleet::{Cursor, Direction, Envoy, Query, Sort, Standing, Wanted};
 use crate::http::error::ApiError;
 
-pub(crate) fn router(app: &Arc<App>) -> Router {
-    Router::new()
-        .route("/api/v1/envoys", get(list))
-        .route("/api/v1/envoys/{envoy}", get(show).delete(delete))
-        .route("/api/v1/envoys/{envoy}/revoke", post(revoke))
-        .route("/api/v1/envoys/{envoy}/allow-reenroll", post(allow_reenroll))
-        .with_state(Arc::clone(app))
+pub(crate) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show, delete))
+        .routes(routes!(policy))
+        .routes(routes!(check_ins))
+        .routes(routes!(revoke))
+        .routes(routes!(allow_reenroll))
 }
 
-/// An envoy as a list shows it.
-#[derive(Debug, Serialize)]
-struct Row {
-    id: String,
-    hostname: String,
-    ip: String,
-    enrolled_at: String,
-    last_seen_at: Option<String>,
-    status: &'static str,
-    agent_version: String,
-    os: String,
-    arch: String,
-    certificate_expires_at: Option<String>,
-    policy_version: Option<String>,
-    possible_clone: bool,
+/// Which envoys are listed, in which order.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Part of a hostname, the beginning of an id, or an address.
+    pub(crate) search: String,
+    /// `active`, `stale`, `expired`, `revoked`, `update_pending`, separated by commas; without it all.
+    #[param(example = "active,stale")]
+    pub(crate) status: String,
+    /// A pattern over hostnames.
+    #[param(example = "*.example.com")]
+    pub(crate) pattern: Option<String>,
+    /// Not seen since that time, RFC 3339.
+    pub(crate) seen_before: Option<String>,
+    /// Whose certificate ends before that time, RFC 3339.
+    pub(crate) expires_before: Option<String>,
+    /// `hostname`, `enrolled`, `last_seen`, `expires`, `version` or `status`; a `-` before it turns it around.
+    #[param(example = "-last_seen")]
+    pub(crate) sort: Option<String>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub(crate) limit: Option<usize>,
+    /// `next` of the page before.
+    pub(crate) cursor: Option<String>,
 }
 
-/// An envoy with all that is known of it.
-#[derive(Debug, Serialize)]
-struct Details {
-    #[serde(flatten)]
-    row: Row,
-    identity_key: String,
-    admitted_by: String,
-    reported_ip: Option<String>,
-    certificates: Vec<Certificate>,
-    revocation: Option<RevocationBody>,
-    directive: Option<DirectiveBody>,
-    update_failure: Option<FailureBody>,
+pub(super) fn time(name: &str, text: Option<&str>) -> Result<Option<UnixTime>, ApiError> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let at: jiff::Timestamp = text.parse().map_err(|_| {
+        ApiError::bad_request(format!("`{name}` is no time"), "as in `2026-05-13T13:03:00Z` (RFC 3339)")
+    })?;
+    Ok(Some(UnixTime::from_secs(u64::try_from(at.as_second()).unwrap_or(0))))
 }
 
-/// What it was last told to do.
-#[derive(Debug, Serialize)]
-struct DirectiveBody {
-    id: String,
-    action: String,
-    at: String,
-    by: String,
-    /// `pending`, `done` or `failed`.
-    outcome: &'static str,
-    settled_at: Option<String>,
-    code: Option<String>,
-    message: Option<String>,
-}
-
-/// The update that last failed there.
-#[derive(Debug, Serialize)]
-struct FailureBody {
-    version: String,
-    code: String,
-    message: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Certificate {
-    serial: String,
-    key_pin: String,
-    not_after: String,
-}
-
-#[derive(Debug, Serialize)]
-struct RevocationBody {
-    cause: &'static str,
-    at: String,
-    by: String,
-    reason: String,
-}
-
-/// Where an envoy stands: revoked before expired before stale.
-pub(crate) fn status(live: &Live, interval: Duration, now: UnixTime) -> &'static str {
-    let last = live.seen.as_ref().map_or(live.record.enrolled_at, |seen| seen.at);
-    let expired = live.record.certificate().is_none_or(|certificate| certificate.not_after <= now);
-    if live.record.revocation.is_some() {
-        "revoked"
-    } else if expired {
-        "expired"
-    } else if now.since(last) > interval * 5 / 2 {
-        "stale"
-    } else {
-        "active"
-    }
-}
-
-fn row(app: &App, live: &Live, now: UnixTime) -> Row {
-    let record = &live.record;
-    let seen = live.seen.as_ref();
-    let platform = seen.map_or(&record.platform, |seen| &seen.platform);
-    Row {
-        id: record.id.to_string(),
-        hostname: record.hostname.to_string(),
-        ip: seen.map_or(record.address, |seen| seen.address).to_string(),
-        enrolled_at: rfc3339(record.enrolled_at),
-        last_seen_at: seen.map(|seen| rfc3339(seen.at)),
-        status: status(live, app.checkins.interval, now),
-        agent_version: platform.agent_version.clone(),
-        os: platform.os.clone(),
-        arch: platform.arch.clone(),
-        certificate_expires_at: record.certificate().map(|certificate| rfc3339(certificate.not_after)),
-        policy_version: seen.and_then(|seen| seen.policy.as_ref()).map(|policy| policy.version.clone()),
-        possible_clone: live.clone_at.is_some(),
-    }
-}
-
-fn details(app: &App, live: &Live, now: UnixTime) -> Details {
-    let record = &live.record;
-    Details {
-        row: row(app, live, now),
-        identity_key: record.identity.to_string(),
-        admitted_by: record.admitted_by.clone(),
-        reported_ip: record.reported_ip.map(|ip| ip.to_string()),
-        certificates: record
-            .certificates
-            .iter()
-            .map(|certificate| Certificate {
-                serial: certificate.serial.to_string(),
-                key_pin: certificate.key_pin.to_string(),
-                not_after: rfc3339(certificate.not_after),
+impl Filter {
+    /// The query that it means.
+    pub(crate) fn query(&self) -> Result<Query, ApiError> {
+        let wanted = self.status.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| {
+            Wanted::of_word(word).ok_or_else(|| {
+                ApiError::bad_request(
+                    format!("`{}` is no status", word.escape_debug()),
+                    "active, stale, expired, revoked or update_pending",
+                )
             })
-            .collect(),
-        revocation: record.revocation.as_ref().map(|revocation| RevocationBody {
-            cause: match revocation.cause {
-                RevocationCause::Operator => "operator",
-                RevocationCause::Replaced => "replaced",
-                RevocationCause::Deleted => "deleted",
-            },
-            at: rfc3339(revocation.at),
-            by: revocation.by.clone(),
-            reason: revocation.reason.clone(),
-        }),
-        directive: record.directive.as_ref().map(directive),
-        update_failure: live.seen.as_ref().and_then(|seen| seen.update_failure.as_ref()).map(|failure| FailureBody {
-            version: failure.version.to_string(),
-            code: failure.why.code.clone(),
-            message: failure.why.message.clone(),
-        }),
+        });
+        let pattern = match self.pattern.as_deref().filter(|text| !text.is_empty()) {
+            Some(text) => Some(text.parse::<HostPattern>().map_err(|error| {
+                ApiError::bad_request(format!("the pattern is refused: {error}"), "for example `*.web.example.com`")
+            })?),
+            None => None,
+        };
+        let sort = self.sort.as_deref().filter(|text| !text.is_empty()).unwrap_or("enrolled");
+        let (word, descending) = sort.strip_prefix('-').map_or((sort, false), |word| (word, true));
+        let sort = Sort::of_word(word).ok_or_else(|| {
+            ApiError::bad_request(
+                "`sort` names no column",
+                "hostname, enrolled, last_seen, expires, version or status, with a `-` before it to turn it around",
+            )
+        })?;
+        let cursor = match self.cursor.as_deref().filter(|text| !text.is_empty()) {
+            Some(text) => Some((Direction::After, text.parse::<Cursor>().map_err(|_| page::bad_cursor())?)),
+            None => None,
+        };
+        Ok(Query {
+            search: self.search.clone(),
+            wanted: wanted.collect::<Result<_, _>>()?,
+            pattern,
+            seen_before: time("seen_before", self.seen_before.as_deref())?,
+            expires_before: time("expires_before", self.expires_before.as_deref())?,
+            sort,
+            descending,
+            cursor,
+            limit: page::limit(self.limit.unwrap_or_else(a_page))?,
+        })
     }
 }
 
-fn directive(given: &DirectiveRecord) -> DirectiveBody {
-    let failure = given.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
-    DirectiveBody {
-        id: given.directive.id.to_string(),
-        action: given.directive.action.to_string(),
-        at: rfc3339(given.at),
-        by: given.by.clone(),
-        outcome: match (&given.outcome, failure) {
-            (None, _) => "pending",
-            (Some(_), None) => "done",
-            (Some(_), Some(_)) => "failed",
-        },
-        settled_at: given.outcome.as_ref().map(|outcome| rfc3339(outcome.at)),
-        code: failure.map(|failure| failure.code.clone()),
-        message: failure.map(|failure| failure.message.clone()),
+impl App {
+    /// What envoys are measured by, now.
+    pub(crate) fn standing(&self, now: UnixTime) -> Standing<'_> {
+        Standing { now, interval: self.checkins.interval, offers: &self.checkins.offers }
+    }
+
+    /// The envoy that a path names, by id or by hostname.
+    pub(crate) fn find_envoy(&self, name: &str) -> Result<Arc<Envoy>, ApiError> {
+        let id = match name.parse::<EnvoyId>() {
+            Ok(id) => Some(id),
+            Err(_) => name.parse::<Hostname>().ok().and_then(|name| self.fleet.named(&name)),
+        };
+        id.and_then(|id| self.fleet.get(&id)).ok_or_else(|| {
+            ApiError::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is no envoy of that id or hostname",
+                "`vigocli envoys list` names all",
+            )
+        })
     }
 }
 
-fn is_deleted(live: &Live) -> bool {
-    live.record.revocation.as_ref().is_some_and(|revocation| revocation.cause == RevocationCause::Deleted)
+/// List envoys
+#[utoipa::path(get, path = "/api/v1/envoys", tag = "envoys", params(Filter),
+    responses((status = 200, body = Page<EnvoyBody>)))]
+async fn list(State(app): State<Arc<App>>, Params(filter): Params<Filter>) -> Result<Json<Page<EnvoyBody>>, ApiError> {
+    let standing = app.standing(clock::now());
+    let found = app.fleet.find(&filter.query()?, &standing);
+    let envoys = found.envoys.iter().filter_map(|id| app.fleet.get(id));
+    let items = envoys.map(|envoy| EnvoyBody::of(&standing, &envoy.live())).collect();
+    Ok(Json(Page { items, next: found.after.map(|cursor| cursor.to_string()), total: found.total }))
 }
 
-async fn list(State(app): State<Arc<App>>) -> Json<Vec<Row>> {
-    let now = clock::now();
-    let mut rows: Vec<(UnixTime, Row)> = Vec::new();
-    for envoy in app.fleet.all() {
-        let live = envoy.live();
-        if !is_deleted(&live) {
-            rows.push((live.record.enrolled_at, row(&app, &live, now)));
-        }
-    }
-    rows.sort_by(|(a, x), (b, y)| (a, &x.hostname, &x.id).cmp(&(b, &y.hostname, &y.id)));
-    Json(rows.into_iter().map(|(_, row)| row).collect())
-}
-
-/// The envoy that a path names, by id or by hostname.
-fn find(app: &App, name: &str) -> Result<Arc<Envoy>, ApiError> {
-    let id = match name.parse::<EnvoyId>() {
-        Ok(id) => Some(id),
-        Err(_) => name.parse::<Hostname>().ok().and_then(|name| app.fleet.named(&name)),
-    };
-    id.and_then(|id| app.fleet.get(&id)).ok_or_else(|| {
-        ApiError::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "there is no envoy of that id or hostname",
-            "`vigocli envoys list` names all",
-        )
-    })
-}
-
-async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<Details>, ApiError> {
-    let envoy = find(&app, &name)?;
-    let shown = details(&app, &envoy.live(), clock::now());
+/// Show one envoy
+#[utoipa::path(get, path = "/api/v1/envoys/{envoy}", tag = "envoys",
+    params(("envoy" = String, Path, description = "its id or hostname")), responses((status = 200, body = EnvoyDetails)))]
+async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<EnvoyDetails>, ApiError> {
+    let envoy = app.find_envoy(&name)?;
+    let shown = EnvoyDetails::of(&app.standing(clock::now()), &envoy.live());
     Ok(Json(shown))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Reason {
-    #[serde(default)]
-    reason: String,
+/// The policy that an envoy is given
+#[utoipa::path(get, path = "/api/v1/envoys/{envoy}/policy", tag = "envoys",
+    params(("envoy" = String, Path, description = "its id or hostname")), responses((status = 200, body = PolicyBody)))]
+async fn policy(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<PolicyBody>, ApiError> {
+    let hostname = app.find_envoy(&name)?.live().record.hostname.clone();
+    Ok(Json(PolicyBody::of(&app, &hostname)?))
 }
 
-async fn revoke(
-    State(app): State<Arc<App>>,
-    Extension(by): Extension<Operator>,
-    Path(name): Path<String>,
-    Json(body): Json<Reason>,
-) -> Result<Json<Row>, ApiError> {
-    let mut id = find(&app, &name)?.live().record.id;
+/// One check-in.
+#[derive(Debug, Serialize, ToSchema)]
+struct CheckInBody {
+    at: String,
+}
+
+/// The last check-ins that this server process remembers, the newest first
+#[utoipa::path(get, path = "/api/v1/envoys/{envoy}/check-ins", tag = "envoys",
+    params(("envoy" = String, Path, description = "its id or hostname")),
+    responses((status = 200, body = Vec<CheckInBody>)))]
+async fn check_ins(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<Vec<CheckInBody>>, ApiError> {
+    let times = app.find_envoy(&name)?.live().check_ins.times();
+    Ok(Json(times.into_iter().map(|at| CheckInBody { at: rfc3339(at) }).collect()))
+}
+
+/// Why something is done, for the audit log.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    #[serde(default)]
+    #[schema(max_length = 256)]
+    pub(super) reason: String,
+}
+
+/// Revokes the envoy that a name means, and its successor where it was replaced in this very moment.
+pub(crate) async fn revoke_named(app: &App, name: &str, reason: &str, by: &Principal) -> Result<Arc<Envoy>, ApiError> {
+    let mut id = app.find_envoy(name)?.live().record.id;
     let act = act(by);
-    let mut record = operate::revoke_envoy(app.store.as_ref(), &id, &body.reason, &act).await?;
-    // Named by its hostname, and replaced in this very moment: the successor is meant.
+    let mut record = operate::revoke_envoy(app.store.as_ref(), &id, reason, &act).await?;
     if let Ok(hostname) = name.parse::<Hostname>() {
         let claim = keyspace::host(&hostname);
         for _ in 0..8 {
@@ -250,30 +202,53 @@ async fn revoke(
             }
             app.apply(record);
             let act = Act { by: act.by.clone(), now: act.now, audit: clock::random() };
-            record = operate::revoke_envoy(app.store.as_ref(), &id, &body.reason, &act).await?;
+            record = operate::revoke_envoy(app.store.as_ref(), &id, reason, &act).await?;
         }
     }
-    let envoy = app.apply(record);
-    let row = row(&app, &envoy.live(), clock::now());
-    Ok(Json(row))
+    Ok(app.apply(record))
 }
 
+/// Refuse an envoy from its next request on, for ever
+#[utoipa::path(post, path = "/api/v1/envoys/{envoy}/revoke", tag = "envoys",
+    params(("envoy" = String, Path, description = "its id or hostname")), request_body = Reason,
+    responses((status = 200, body = EnvoyBody)))]
+async fn revoke(
+    State(app): State<Arc<App>>,
+    Extension(by): Extension<Principal>,
+    Path(name): Path<String>,
+    Json(body): Json<Reason>,
+) -> Result<Json<EnvoyBody>, ApiError> {
+    let envoy = revoke_named(&app, &name, &body.reason, &by).await?;
+    let shown = EnvoyBody::of(&app.standing(clock::now()), &envoy.live());
+    Ok(Json(shown))
+}
+
+/// Revokes an envoy and lists it no more.
+pub(crate) async fn delete_named(app: &App, name: &str, reason: &str, by: &Principal) -> Result<Arc<Envoy>, ApiError> {
+    let id = app.find_envoy(name)?.live().record.id;
+    let record: EnvoyRecord = operate::delete_envoy(app.store.as_ref(), &id, reason, &act(by)).await?;
+    Ok(app.apply(record))
+}
+
+/// Revoke an envoy and list it no more
+#[utoipa::path(delete, path = "/api/v1/envoys/{envoy}", tag = "envoys",
+    params(("envoy" = String, Path, description = "its id or hostname")), responses((status = 200, body = EnvoyBody)))]
 async fn delete(
     State(app): State<Arc<App>>,
-    Extension(by): Extension<Operator>,
+    Extension(by): Extension<Principal>,
     Path(name): Path<String>,
-) -> Result<Json<Row>, ApiError> {
-    let id = find(&app, &name)?.live().record.id;
-    let record = operate::delete_envoy(app.store.as_ref(), &id, "", &act(by)).await?;
-    let envoy = app.apply(record);
-    let row = row(&app, &envoy.live(), clock::now());
-    Ok(Json(row))
+) -> Result<Json<EnvoyBody>, ApiError> {
+    let envoy = delete_named(&app, &name, "", &by).await?;
+    let shown = EnvoyBody::of(&app.standing(clock::now()), &envoy.live());
+    Ok(Json(shown))
 }
 
-#[derive(Deserialize)]
+/// For how long.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Leave {
     #[serde(default = "an_hour")]
+    #[schema(minimum = 1, default = 3600)]
     ttl_secs: u64,
 }
 
@@ -281,21 +256,37 @@ fn an_hour() -> u64 {
     3600
 }
 
-#[derive(Serialize)]
+/// A name that may be enrolled anew.
+#[derive(Debug, Serialize, ToSchema)]
 struct Left {
     hostname: String,
     until: String,
 }
 
+/// Lets a name be enrolled once more, for a month at most.
+pub(crate) async fn allow_named(
+    app: &App,
+    name: &str,
+    ttl: Duration,
+    by: &Principal,
+) -> Result<(Hostname, UnixTime), ApiError> {
+    let hostname = app.find_envoy(name)?.live().record.hostname.clone();
+    let act = act(by);
+    let until = act.now.after(ttl.min(Duration::from_hours(30 * 24)));
+    operate::allow_reenroll(app.store.as_ref(), &hostname, until, &act).await?;
+    Ok((hostname, until))
+}
+
+/// Let the host of that name enrol again, once, in place of the envoy that has it
+#[utoipa::path(post, path = "/api/v1/envoys/{envoy}/allow-reenroll", tag = "envoys",
+    params(("envoy" = String, Path, description = "its id or hostname")), request_body = Leave,
+    responses((status = 200, body = Left)))]
 async fn allow_reenroll(
     State(app): State<Arc<App>>,
-    Extension(by): Extension<Operator>,
+    Extension(by): Extension<Principal>,
     Path(name): Path<String>,
     Json(body): Json<Leave>,
 ) -> Result<Json<Left>, ApiError> {
-    let hostname = find(&app, &name)?.live().record.hostname.clone();
-    let act = act(by);
-    let until = act.now.after(Duration::from_secs(body.ttl_secs.min(30 * 86400)));
-    operate::allow_reenroll(app.store.as_ref(), &hostname, until, &act).await?;
+    let (hostname, until) = allow_named(&app, &name, Duration::from_secs(body.ttl_secs), &by).await?;
     Ok(Json(Left { hostname: hostname.to_string(), until: rfc3339(until) }))
 }

@@ -4,49 +4,58 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use vigo_core::record::EnvoyRecord;
 use vigo_core::{Directive, DirectiveAction, DirectiveId, EnvoyId, HostPattern};
 use vigo_enroll::operate;
 
-use crate::admin::{Operator, act};
+use crate::access::Principal;
+use crate::admin::act;
 use crate::app::App;
 use crate::clock;
 use crate::http::error::ApiError;
 
-pub(crate) fn router(app: &Arc<App>) -> Router {
-    Router::new().route("/api/v1/rebootstraps", post(rebootstrap)).with_state(Arc::clone(app))
+pub(crate) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(rebootstrap))
 }
 
-#[derive(Deserialize)]
+/// What is to be done, and by whom.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Order {
+pub(crate) struct Order {
     /// An envoy's id, a hostname, or a pattern over hostnames.
-    envoys: String,
+    pub(crate) envoys: String,
+    /// `update` or `reenroll`.
     #[serde(default = "update")]
-    action: String,
+    #[schema(default = "update")]
+    pub(crate) action: String,
     /// Nothing is changed; the answer names whom it would be.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
     /// More than so many are refused, all of them.
-    at_most: Option<usize>,
+    #[schema(minimum = 0)]
+    pub(crate) at_most: Option<usize>,
 }
 
 fn update() -> String {
     DirectiveAction::Update.to_string()
 }
 
-#[derive(Serialize)]
-struct Row {
+/// One envoy that is meant.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rebootstrapped)]
+pub(crate) struct Row {
     id: String,
     hostname: String,
     action: String,
     /// `would`, `pending` or `failed`.
     outcome: &'static str,
     code: Option<&'static str>,
-    message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 /// The envoys in service that a text names, in the order of their names.
@@ -69,15 +78,23 @@ fn named(app: &App, text: &str) -> Result<Vec<Arc<EnvoyRecord>>, ApiError> {
     Ok(found)
 }
 
+/// Have envoys update, or enrol anew, at their next check-in
+#[utoipa::path(post, path = "/api/v1/rebootstraps", tag = "envoys", request_body = Order,
+    responses((status = 200, body = Vec<Row>)))]
 async fn rebootstrap(
     State(app): State<Arc<App>>,
-    Extension(by): Extension<Operator>,
+    Extension(by): Extension<Principal>,
     Json(order): Json<Order>,
 ) -> Result<Json<Vec<Row>>, ApiError> {
+    carry_out(&app, &order, &by).await.map(Json)
+}
+
+/// Tells every envoy that is meant.
+pub(crate) async fn carry_out(app: &App, order: &Order, by: &Principal) -> Result<Vec<Row>, ApiError> {
     let action: DirectiveAction = order.action.parse().map_err(|error: vigo_core::ActionError| {
         ApiError::new(StatusCode::BAD_REQUEST, "invalid", error.to_string(), "name one of the two")
     })?;
-    let found = named(&app, &order.envoys)?;
+    let found = named(app, &order.envoys)?;
     if found.is_empty() {
         return Err(ApiError::new(
             StatusCode::NOT_FOUND,
@@ -106,7 +123,7 @@ async fn rebootstrap(
         };
         if !order.dry_run {
             let directive = Directive { id: DirectiveId::from_random(clock::random()), action };
-            match operate::direct_envoy(app.store.as_ref(), &envoy.id, directive, &act(by.clone())).await {
+            match operate::direct_envoy(app.store.as_ref(), &envoy.id, directive, &act(by)).await {
                 Ok(record) => {
                     app.apply(record);
                     row.outcome = "pending";
@@ -119,5 +136,5 @@ async fn rebootstrap(
         }
         rows.push(row);
     }
-    Ok(Json(rows))
+    Ok(rows)
 }

@@ -1,6 +1,7 @@
 //! The socket itself.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +12,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+use vigo_core::ClientAddr;
 
-/// Who asks, for the audit log: an extension of each request.
-#[derive(Clone, Debug)]
-pub(crate) struct Operator(pub(crate) String);
+use crate::access::Principal;
 
 /// The unix socket for operators; its file is removed when dropped.
 #[derive(Debug)]
@@ -54,14 +54,15 @@ impl AdminSocket {
                     }
                 },
             };
-            let Some(operator) = operator(&stream) else {
+            let Some(principal) = principal(&stream) else {
                 tracing::warn!("another user tried the admin socket");
                 continue;
             };
             let router = router.clone();
             tokio::spawn(async move {
                 let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-                    request.extensions_mut().insert(operator.clone());
+                    request.extensions_mut().insert(principal.clone());
+                    request.extensions_mut().insert(ClientAddr::new(Ipv4Addr::LOCALHOST.into()));
                     router.clone().oneshot(request.map(Body::new))
                 });
                 let served = hyper::server::conn::http1::Builder::new()
@@ -86,8 +87,8 @@ impl Drop for AdminSocket {
 }
 
 /// Who is at the other end, if they may ask: this server's own user, or root.
-fn operator(stream: &UnixStream) -> Option<Operator> {
+fn principal(stream: &UnixStream) -> Option<Principal> {
     let uid = stream.peer_cred().ok()?.uid();
     let own = rustix::process::geteuid().as_raw();
-    (uid == own || uid == 0).then(|| Operator(format!("uid={uid}")))
+    (uid == own || uid == 0).then(|| Principal::of_socket(uid))
 }

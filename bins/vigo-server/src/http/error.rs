@@ -69,7 +69,7 @@ pub(crate) async fn not_found() -> ApiError {
         StatusCode::NOT_FOUND,
         "not_found",
         "there is nothing at this address",
-        "see the reference of the API",
+        "`GET /api/v1/openapi.json` describes the API",
     )
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn method_not_allowed() -> ApiError {
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         "this address does not take that method",
-        "see the reference of the API",
+        "`GET /api/v1/openapi.json` describes the API",
     )
 }
 
@@ -94,7 +94,7 @@ async fn in_json(response: Response) -> Response {
     let said = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let message = if said.is_empty() { status.canonical_reason().unwrap_or("refused") } else { said.as_ref() };
-    let ours = ApiError::new(status, code, message, "see the reference of the API").into_response();
+    let ours = ApiError::new(status, code, message, "`GET /api/v1/openapi.json` describes the API").into_response();
     // `Allow`, `Retry-After` and their like stay.
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.remove(header::CONTENT_TYPE);

@@ -57,7 +57,7 @@ impl Approved {
                 context.out.show(&reply, added)?;
             }
             Self::List => {
-                let reply = context.client()?.get(ALL).await?;
+                let reply = context.client()?.list(ALL, usize::MAX).await?;
                 context.out.show_list(&reply, list)?;
             }
             Self::Remove { id } => {

@@ -15,7 +15,7 @@ pub(crate) enum Audit {
     List {
         /// How many at most
         #[arg(long, default_value_t = 100)]
-        limit: u32,
+        limit: usize,
     },
     /// Check that no record was changed, removed or slipped in
     #[command(after_help = "Examples:\n  vigocli audit verify\n\nExit code: 0 the chain holds, 8 it is broken.")]
@@ -45,7 +45,7 @@ impl Audit {
         let client = context.client()?;
         match self {
             Self::List { limit } => {
-                let reply = client.get(&format!("/api/v1/audit?limit={limit}")).await?;
+                let reply = client.list("/api/v1/audit", limit).await?;
                 context.out.show_list(&reply, list)?;
             }
             Self::Verify => {

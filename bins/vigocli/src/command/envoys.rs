@@ -97,7 +97,7 @@ impl Envoys {
     pub(crate) async fn run(self, context: &mut Context<'_>) -> Result<Exit, Failure> {
         let client = context.client()?;
         match self {
-            Self::List => context.out.show_list(&client.get(ALL).await?, envoys_view::list)?,
+            Self::List => context.out.show_list(&client.list(ALL, usize::MAX).await?, envoys_view::list)?,
             Self::Show { envoy } => {
                 context.out.show(&client.get(&format!("{ALL}/{envoy}")).await?, envoys_view::one)?;
             }

@@ -77,7 +77,7 @@ impl Tokens {
         match self {
             Self::Generate(request) => request.run(context).await?,
             Self::List => {
-                let reply = context.client()?.get(ALL).await?;
+                let reply = context.client()?.list(ALL, usize::MAX).await?;
                 context.out.show_list(&reply, tokens_view::list)?;
             }
             Self::Show { id } => {

@@ -50,7 +50,9 @@ fn explained(verdict: &str) -> Value {
 /// `shown` in it, and the JSON is what was sent.
 #[track_caller]
 fn check(line: &str, answer: &Value, request: &str, exit: i32, shown: &str) {
-    let server = Server::start(vec![Answer::Json(200, answer.to_string())]);
+    // A list comes in pages.
+    let sent = if answer.is_array() { json!({"items": answer, "next": null, "total": 1}) } else { answer.clone() };
+    let server = Server::start(vec![Answer::Json(200, sent.to_string())]);
     let args: Vec<&str> = line.split(' ').collect();
     let table = run(server.home(), &args);
     assert_eq!((table.exit, table.stderr.as_str()), (exit, ""), "{line}: {table:?}");
@@ -85,20 +87,26 @@ fn each_command_asks_and_shows() {
         0,
         "vgt1.a.b.c.d\n\n",
     );
-    check("tokens list", &json!([token()]), &get("tokens"), 0, "web3.example.com  0/1   2026-05-13 11:03");
-    check("tokens list", &json!([]), &get("tokens"), 0, "ID  PATTERN");
+    check("tokens list", &json!([token()]), &get("tokens?limit=1000"), 0, "web3.example.com  0/1   2026-05-13 11:03");
+    check("tokens list", &json!([]), &get("tokens?limit=1000"), 0, "ID  PATTERN");
     check(&format!("tokens show {ID}"), &token(), &get(&format!("tokens/{ID}")), 0, "Networks:     any\n");
     let (line, path) = (format!("tokens revoke {ID} --reason mailed"), format!("tokens/{ID}/revoke"));
     check(&line, &token(), &post(&path, r#"{"reason":"mailed"}"#), 0, "Revoked the token");
 
     let body = r#"{"pattern":"*.dev.example.com","note":"","any_host":false}"#;
     check("approved add --pattern *.dev.example.com", &approval(), &post("approved", body), 0, "Approved *.dev");
-    check("approved list", &json!([approval()]), &get("approved"), 0, "*.dev.example.com  2026");
+    check("approved list", &json!([approval()]), &get("approved?limit=1000"), 0, "*.dev.example.com  2026");
     let (line, request) = (format!("approved remove {ID}"), format!("DELETE /api/v1/approved/{ID}"));
     check(&line, &approval(), &request, 0, "Removed the approval of *.dev.example.com");
 
-    check("envoys list", &json!([envoy()]), &get("envoys"), 0, "10.1.0.2  2026-05-13 11:03  -          active\n");
-    check("envoys list", &json!([]), &get("envoys"), 0, "ID  HOSTNAME  IP  ENROLLED  LAST SEEN  STATUS\n");
+    check(
+        "envoys list",
+        &json!([envoy()]),
+        &get("envoys?limit=1000"),
+        0,
+        "10.1.0.2  2026-05-13 11:03  -          active\n",
+    );
+    check("envoys list", &json!([]), &get("envoys?limit=1000"), 0, "ID  HOSTNAME  IP  ENROLLED  LAST SEEN  STATUS\n");
     check("envoys show WEB3.example.com.", &details(), &get("envoys/web3.example.com"), 0, "Admitted by:   token\n");
     check(&format!("envoys show {ENVOY}"), &details(), &get(&format!("envoys/{ENVOY}")), 0, "Hostname:      web3");
     let request = post("envoys/web3.example.com/revoke", r#"{"reason":""}"#);
@@ -146,7 +154,7 @@ fn a_token_file_is_read_and_trimmed() {
 
 #[test]
 fn jsonl_is_one_object_a_line() {
-    let server = Server::start(vec![Answer::Json(200, json!([envoy(), envoy()]).to_string())]);
+    let server = Server::start(vec![Answer::Json(200, json!({"items": [envoy(), envoy()], "next": null}).to_string())]);
     let ran = run(server.home(), &["envoys", "list", "-o", "jsonl"]);
     assert_eq!((ran.exit, ran.stdout), (0, format!("{0}\n{0}\n", envoy())));
 }
@@ -181,7 +189,7 @@ fn refusals_have_their_exit_codes() {
 
 #[test]
 fn what_cannot_be_meant_is_a_usage_error_and_asks_nothing() {
-    let server = Server::start(vec![Answer::Json(200, "[]".to_owned())]);
+    let server = Server::start(vec![Answer::Json(200, r#"{"items":[],"next":null}"#.to_owned())]);
     for line in [
         "envoys show ../tokens",
         "envoys show 10.1.0.2",
