@@ -24,6 +24,7 @@ mod measure;
 mod names;
 mod peer;
 pub mod quickstart;
+pub mod reference;
 pub mod seen;
 mod sequencer;
 mod server;

@@ -12,6 +12,8 @@ mod errors;
 mod links;
 #[cfg(feature = "docs")]
 mod reference;
+#[cfg(feature = "docs")]
+mod rest;
 
 use std::path::{Path, PathBuf};
 

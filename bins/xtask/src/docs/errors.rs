@@ -52,6 +52,23 @@ const CHECKING_IN: &[Code] = &[
     ),
 ];
 
+/// What operators are told of who they are.
+const LOGGED_IN: &[Code] = &[
+    ("not_logged_in", "The request has no session and no API token, or one that is over."),
+    ("not_allowed", "The role is too small for this; the message names the one that is needed."),
+    ("login_failed", "Name or password is wrong. Which of them, nobody is told."),
+    (
+        "too_many_logins",
+        "Too many logins failed, of this name or from this address: the right password is not looked at either for a while.",
+    ),
+    (
+        "cross_site",
+        "The request was sent by a browser from another site's page. A proxy must leave `Host` and `Origin` as they are.",
+    ),
+    ("exists", "There is an account of that name."),
+    ("last_admin", "It would leave no administrator."),
+];
+
 /// What HTTPS and the admin socket answer besides.
 const ASKING: &[Code] = &[
     ("not_found", "There is nothing of that name, or at that address."),
@@ -169,10 +186,11 @@ const AUDIT: &[Code] = &[
     ("token_other_network", "It is for other networks."),
 ];
 
-const SECTIONS: [(&str, &[Code]); 8] = [
+const SECTIONS: [(&str, &[Code]); 9] = [
     ("Joining", JOINING),
     ("The bootstrap script", SCRIPT),
     ("Checking in", CHECKING_IN),
+    ("Who is asking", LOGGED_IN),
     ("Asking the server", ASKING),
     ("The agent", AGENT),
     ("Updates", UPDATES),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-use super::{cli, configuration, errors};
+use super::{cli, configuration, errors, rest};
 use crate::files;
 
 /// A page: its file below `docs/src/reference/`, and what is in it.
@@ -14,11 +14,12 @@ struct Page {
 }
 
 /// Every page that is written by this program.
-const PAGES: [Page; 5] = [
+const PAGES: [Page; 6] = [
     Page { file: "vigocli.md", text: cli::vigocli },
     Page { file: "vigo-server.md", text: cli::vigo_server },
     Page { file: "vigo.md", text: cli::vigo },
     Page { file: "configuration.md", text: configuration::page },
+    Page { file: "rest.md", text: rest::page },
     Page { file: "errors.md", text: errors::page },
 ];
 
