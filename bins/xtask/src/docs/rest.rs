@@ -142,20 +142,20 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(schema: Value, expected: &str) {
-        assert_eq!(type_of(&schema), expected, "{schema}");
+    fn check(schema: &Value, expected: &str) {
+        assert_eq!(type_of(schema), expected, "{schema}");
     }
 
     #[test]
     fn types_in_words() {
-        check(json!({"$ref": "#/components/schemas/Envoy"}), "[Envoy](#type-envoy)");
-        check(json!({"$ref": "#/components/schemas/Page_Envoy"}), "a page of [Envoy](#type-envoy)");
-        check(json!({"type": "array", "items": {"type": "string"}}), "list of text");
-        check(json!({"type": ["string", "null"], "format": "date-time"}), "time or null");
-        check(json!({"oneOf": [{"type": "null"}, {"$ref": "#/a/B"}]}), "null or [B](#type-b)");
-        check(json!({"type": "string", "enum": ["a", "b"]}), "`a`, `b`");
-        check(json!({"type": "integer"}), "number");
-        check(json!({}), "any");
+        check(&json!({"$ref": "#/components/schemas/Envoy"}), "[Envoy](#type-envoy)");
+        check(&json!({"$ref": "#/components/schemas/Page_Envoy"}), "a page of [Envoy](#type-envoy)");
+        check(&json!({"type": "array", "items": {"type": "string"}}), "list of text");
+        check(&json!({"type": ["string", "null"], "format": "date-time"}), "time or null");
+        check(&json!({"oneOf": [{"type": "null"}, {"$ref": "#/a/B"}]}), "null or [B](#type-b)");
+        check(&json!({"type": "string", "enum": ["a", "b"]}), "`a`, `b`");
+        check(&json!({"type": "integer"}), "number");
+        check(&json!({}), "any");
     }
 
     #[test]
