@@ -312,7 +312,7 @@ mod tests {
     /// What the test above cannot read: a code that is no literal, nor a variable of that name, whose words it does read.
     #[test]
     fn codes_are_written_where_they_are_said() {
-        let made = Regex::new(r"(?:ApiError|Failure|Refusal)::new\(\s*[^,]+,\s*([^,]+),").unwrap();
+        let made = Regex::new(r"\b(?:ApiError|Failure)::new\(\s*[^,]+,\s*([^,]+),").unwrap();
         for (path, text) in sources() {
             for found in made.captures_iter(&text) {
                 let code = &found[1];
