@@ -1,5 +1,6 @@
 //! `server.yaml`: what an operator may set, refused with file, line and column where it cannot be meant.
 
+mod keys;
 mod read;
 mod value;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use keys::{KEYS, Key};
 pub use read::ConfigError;
 pub use value::{BuildKeys, Cost, Listen, Network, Networks, Pattern, Span};
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod dist_agent;
+mod docs;
 mod files;
 mod keygen;
 mod pubkey;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What is done where Vigo is built: the agent for every system, and keys and signatures of its builds.
+/// What is done where Vigo is built: the agent for every system, keys and signatures of its builds, the book.
 #[derive(Parser)]
 #[command(
     name = "xtask",
@@ -53,6 +54,9 @@ enum Command {
         after_help = "Examples:\n  cargo xtask dist-agent\n  cargo xtask dist-agent --targets linux-x86_64,linux-aarch64\n  SIGN_KEY=signing.key cargo xtask dist-agent --all --out agents"
     )]
     DistAgent(dist_agent::DistAgent),
+    /// Build the book in docs/, after writing its reference from the code; broken links fail
+    #[command(after_help = "Examples:\n  cargo xtask docs\n  cargo xtask docs --check --out /tmp/book")]
+    Docs(docs::Docs),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
         Command::DistAgent(dist) => dist.run(),
+        Command::Docs(docs) => docs.run(),
     };
     match done {
         Ok(said) => {

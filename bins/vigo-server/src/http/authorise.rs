@@ -31,7 +31,7 @@ const OPERATOR: Needs = Needs::Role(Role::Operator);
 const ADMIN: Needs = Needs::Role(Role::Admin);
 
 /// Every route of the API, with what it needs.
-const API: &[(&str, &str, Needs)] = &[
+pub(crate) const API: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/envoys", VIEWER),
     ("GET", "/api/v1/envoys/{envoy}", VIEWER),
     ("DELETE", "/api/v1/envoys/{envoy}", OPERATOR),
