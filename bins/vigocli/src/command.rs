@@ -3,16 +3,20 @@
 mod approved;
 mod audit;
 mod bootstrap;
+mod bulk;
 mod ca;
 mod completions;
 mod config;
 mod enroll;
 mod envoys;
+mod envoys_act;
 mod envoys_view;
+mod login;
 mod rebootstrap;
 mod tokens;
 mod tokens_view;
 mod version;
+mod watch;
 
 use clap::{Subcommand, ValueEnum};
 use vigo_core::{Breadth, HostPattern};
@@ -70,6 +74,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  vigocli audit list --limit 20\n  vigocli audit verify"
     )]
     Audit(audit::Audit),
+    /// Log in to a server on another host
+    Login(login::Login),
+    /// End a login
+    Logout(login::Logout),
+    /// Who the server takes you for
+    #[command(after_help = "Examples:\n  vigocli whoami\n  vigocli whoami --server https://vigo.example.com:8443")]
+    Whoami,
     /// The policies under stacks/
     #[command(
         subcommand,
@@ -94,6 +105,9 @@ impl Command {
             Self::Bootstrap(bootstrap) => bootstrap.run(context).await,
             Self::Ca(ca) => ca.run(context).await,
             Self::Audit(audit) => audit.run(context).await,
+            Self::Login(login) => login.run(context).await,
+            Self::Logout(logout) => logout.run(context).await,
+            Self::Whoami => login::whoami(context).await,
             Self::Config(config) => config.run(context),
             Self::Completions(completions) => completions.run(context),
             Self::Version => version::run(context),

@@ -5,7 +5,7 @@ use crate::vigocli::{Ran, command, run};
 
 #[test]
 fn the_server_is_found() {
-    let server = Server::start(vec![Answer::Json(200, "[]".to_owned())]);
+    let server = Server::start(vec![Answer::Json(200, r#"{"items":[],"next":null}"#.to_owned())]);
     let elsewhere = tempfile::tempdir().unwrap();
     let (config, socket) = (server.config(), server.home().join("run/admin.sock"));
     let list = ["envoys", "list"];

@@ -6,5 +6,6 @@ mod commands;
 mod confirm;
 mod hostile;
 mod local;
+mod many;
 mod server;
 mod vigocli;
