@@ -83,7 +83,7 @@ pub(crate) async fn meet(url: &ServerUrl, pins: Vec<Pin>) -> Result<Trusted, Fai
             "wrong_name",
             format!("the server has the pinned key, but its certificate is not for {}", url.bare_host()),
         )
-        .help("Use a name or address of its certificate (server.tls.names on the server), or pin its CA."));
+        .help("Use a name or address of its certificate (server.tls_sans on the server), or pin its CA."));
     }
     let root = Root::from_der(&contact.root_der).map_err(|error| {
         Failure::new(Exit::Auth, "server_not_trusted", format!("the server's CA cannot be used: {error}"))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
 
+mod access;
 mod commands;
 mod confirm;
 mod hostile;
