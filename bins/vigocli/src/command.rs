@@ -9,10 +9,12 @@ mod bulk;
 mod ca;
 mod completions;
 mod config;
+mod doctor;
 mod enroll;
 mod envoys;
 mod envoys_act;
 mod envoys_view;
+mod listeners;
 mod login;
 mod man;
 mod rebootstrap;
@@ -102,6 +104,15 @@ pub(crate) enum Command {
     /// Who the server takes you for
     #[command(after_help = "Examples:\n  vigocli whoami\n  vigocli whoami --server https://vigo.example.com:8443")]
     Whoami,
+    /// What is wrong with the server, and what to do about it
+    #[command(after_help = "\
+Examples:
+  vigocli --config /srv/vigo/server.yaml doctor
+  vigocli doctor -o json
+
+Where the server does not answer, its configuration, socket folder and ports are looked at from outside.
+Exit code: 0 all is well, 8 there is a warning or an error.")]
+    Doctor,
     /// The policies under stacks/
     #[command(
         subcommand,
@@ -134,6 +145,7 @@ impl Command {
             Self::Login(login) => login.run(context).await,
             Self::Logout(logout) => logout.run(context).await,
             Self::Whoami => login::whoami(context).await,
+            Self::Doctor => doctor::run(context).await,
             Self::Config(config) => config.run(context),
             Self::Completions(completions) => completions.run(context),
             Self::Man(man) => man.run(context),

@@ -5,8 +5,10 @@
 mod access;
 mod commands;
 mod confirm;
+mod doctor;
 mod hostile;
 mod local;
+mod login;
 mod many;
 mod server;
 mod vigocli;
