@@ -20,9 +20,11 @@ Examples:
   vigocli tokens generate --pattern web3.example.com
   vigocli -o json envoys list
 
-It speaks to the server of this host over its admin socket, which the server's own user and root may open, else to the
-one that you logged in to last. VIGO_API_TOKEN is a token for --server, made by `api-tokens generate`.
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 refused or in conflict, 6 unreachable, 7 done in part, 8 findings."
+It speaks to the server of this host over its admin socket, which the server's own user and root
+may open; where there is none, to the server that you logged in to last. `vigocli login` logs in;
+VIGO_API_TOKEN is a token for --server, made by `vigocli api-tokens generate`.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 refused or in conflict, 6 unreachable,
+7 done in part, 8 findings."
 )]
 pub struct Cli {
     /// What every command takes.

@@ -10,22 +10,21 @@ use crate::when::When;
 
 /// Envoys of which all of this holds.
 #[derive(Args, Clone, Default)]
-#[command(next_help_heading = "Filters")]
 pub(crate) struct Filters {
     /// With one of these statuses
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "STATUS")]
+    #[arg(help_heading = "Filters", long, value_enum, value_delimiter = ',', value_name = "STATUS")]
     pub(crate) status: Vec<Status>,
     /// With a hostname of this pattern
-    #[arg(long)]
+    #[arg(help_heading = "Filters", long)]
     pub(crate) pattern: Option<HostPattern>,
     /// With this text in what is known of them
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = "Filters", long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
     /// Not seen since: 2d (ago) or 2026-05-13T11:03:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(help_heading = "Filters", long, value_name = "TIME")]
     pub(crate) seen_before: Option<When>,
     /// With a certificate that expires before: 30d (from now) or 2026-05-13T11:03:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(help_heading = "Filters", long, value_name = "TIME")]
     pub(crate) expires_before: Option<When>,
 }
 

@@ -9,6 +9,8 @@ mod doctor;
 mod hostile;
 mod local;
 mod login;
+mod looks;
 mod many;
 mod server;
 mod vigocli;
+mod watch;

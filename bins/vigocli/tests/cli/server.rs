@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Json(u16, String),
     /// These bytes once a request began to arrive; then the connection is closed.
     Raw(Vec<u8>),
+    /// The same, but the connection stays open until the client leaves.
+    Open(Vec<u8>),
 }
 
 /// A server of one home, `server.yaml` and `run/admin.sock`; or one behind TLS. It stops when dropped.
@@ -159,6 +161,11 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: Answer,
         Answer::Raw(bytes) => {
             let _ = stream.read(&mut [0; 1024]).await;
             let _ = stream.write_all(&bytes).await;
+        }
+        Answer::Open(bytes) => {
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(&bytes).await;
+            while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
         }
         Answer::Json(status, body) => {
             let service = service_fn(|request| respond(request, status, body.clone(), log));
