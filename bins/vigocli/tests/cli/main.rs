@@ -12,5 +12,6 @@ mod login;
 mod looks;
 mod many;
 mod server;
+mod terminal;
 mod vigocli;
 mod watch;
