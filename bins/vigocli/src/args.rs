@@ -2,7 +2,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 
+use vigo_core::Pin;
+
 use crate::command::Command;
+use crate::url::ServerUrl;
 
 /// Vigo, from the operator's side: who may join, who has joined, and what was done.
 #[derive(Parser)]
@@ -17,8 +20,11 @@ Examples:
   vigocli tokens generate --pattern web3.example.com
   vigocli -o json envoys list
 
-It speaks to the server of this host over its admin socket, which the server's own user and root may open.
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 refused or in conflict, 6 unreachable, 7 done in part, 8 findings."
+It speaks to the server of this host over its admin socket, which the server's own user and root
+may open; where there is none, to the server that you logged in to last. `vigocli login` logs in;
+VIGO_API_TOKEN is a token for --server, made by `vigocli api-tokens generate`.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 auth, 5 refused or in conflict, 6 unreachable,
+7 done in part, 8 findings."
 )]
 pub struct Cli {
     /// What every command takes.
@@ -48,6 +54,12 @@ pub(crate) struct Global {
     /// The server's admin socket itself; wins over --config
     #[arg(long, global = true, value_name = "PATH", env = "VIGO_ADMIN_SOCKET")]
     pub(crate) admin_socket: Option<PathBuf>,
+    /// The server, over HTTPS; one that you are logged in to, or with VIGO_API_TOKEN. Wins over the two above
+    #[arg(long, global = true, value_name = "URL", env = "VIGO_SERVER")]
+    pub(crate) server: Option<ServerUrl>,
+    /// The pin of the server's CA or key, as `vigocli ca show` prints it on its host; may be repeated
+    #[arg(long, global = true, value_name = "PIN", env = "VIGO_CA_PIN", value_delimiter = ',')]
+    pub(crate) ca_pin: Vec<Pin>,
 }
 
 /// The form of a result.

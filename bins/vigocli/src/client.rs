@@ -1,20 +1,30 @@
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+//! Requests to the server, over its admin socket or over HTTPS: one connection for each.
+
+mod error;
+mod pages;
+mod refusal;
+mod stream;
+mod transport;
+
 use std::time::Duration;
 
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::Response;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::Exit;
 use crate::failure::Failure;
 use crate::printable::Printable;
+
+pub(crate) use error::ClientError;
+pub(crate) use stream::Stream;
+pub(crate) use transport::{Https, Secret, Transport};
 
 /// What a server may send and how long it may take.
 struct Limits {
@@ -25,9 +35,9 @@ struct Limits {
 /// Room for the list of a fleet of half a million; bcrypt behind a busy queue answers in seconds.
 const LIMITS: Limits = Limits { bytes: 256 << 20, time: Duration::from_mins(1) };
 
-/// The server, over its admin socket: one connection for each request.
+/// The server.
 pub(crate) struct Client {
-    socket: PathBuf,
+    transport: Transport,
     limits: Limits,
 }
 
@@ -35,8 +45,8 @@ pub(crate) struct Client {
 pub(crate) struct Reply(String);
 
 impl Client {
-    pub(crate) fn new(socket: PathBuf) -> Self {
-        Self { socket, limits: LIMITS }
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self { transport, limits: LIMITS }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Reply, Failure> {
@@ -85,23 +95,27 @@ impl Client {
         };
         match sent {
             Ok((status, body)) if status.is_success() => Ok(Reply(body)),
-            Ok((status, body)) => Err(refusal(status, &body)),
-            Err(error) => Err(error.failure(&self.socket, changes)),
+            Ok((status, body)) => Err(self.refused(status, &body)),
+            Err(error) => Err(error.failure(&self.transport, changes)),
+        }
+    }
+
+    fn refused(&self, status: StatusCode, body: &str) -> Failure {
+        let failure = refusal::refusal(status, body);
+        match &self.transport {
+            Transport::Https(https) if status == StatusCode::UNAUTHORIZED && https.has_token() => {
+                failure.help(format!("Log in again: vigocli login {}", https.url()))
+            }
+            _ => failure,
         }
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, String), ClientError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(ClientError::Connect)?;
+        let stream = self.transport.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "localhost")
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
+        let request = self.request(method, path, "application/json", body)?;
         let answer = async {
-            let response = sender.send_request(request).await?;
+            let response: Response<Incoming> = sender.send_request(request).await?;
             let status = response.status();
             Ok((status, self.read(response.into_body()).await?))
         };
@@ -113,6 +127,25 @@ impl Client {
             answer = &mut answer => answer,
             _ = &mut connection => answer.await,
         }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        accept: &str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.transport.host())
+            .header(header::ACCEPT, accept)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(bearer) = self.transport.bearer() {
+            request = request.header(header::AUTHORIZATION, bearer?);
+        }
+        Ok(request.body(Full::new(body))?)
     }
 
     async fn read(&self, body: Incoming) -> Result<String, ClientError> {
@@ -137,105 +170,13 @@ impl Reply {
 
     /// The body as what it should be.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_str(&self.0).map_err(|error| {
-            let error = Printable::new(&error.to_string());
-            Failure::new(Exit::Failed, "bad_answer", format!("the server's answer is not what was expected: {error}"))
-                .help("Is this vigocli as old as the server? Compare `vigocli version` and `vigo-server --version`.")
-        })
+        serde_json::from_str(&self.0).map_err(|error| bad_answer(&error.to_string()))
     }
 }
 
-/// The server's own words where it sent some.
-fn refusal(status: StatusCode, body: &str) -> Failure {
-    #[derive(serde::Deserialize)]
-    struct Envelope {
-        error: Error,
-    }
-    #[derive(serde::Deserialize)]
-    struct Error {
-        code: Printable,
-        message: Printable,
-        help: Option<Printable>,
-    }
-    let exit = match status.as_u16() {
-        404 => Exit::NotFound,
-        401 | 403 => Exit::Auth,
-        409 | 422 => Exit::Refused,
-        _ => Exit::Failed,
-    };
-    let Ok(Envelope { error }) = serde_json::from_str(body) else {
-        return Failure::new(exit, "bad_answer", format!("the server answered {status} and not why"))
-            .help("The server's log may tell more.");
-    };
-    let failure = Failure::new(exit, error.code.to_string(), error.message.to_string());
-    match error.help {
-        Some(help) if !help.as_str().is_empty() => failure.help(help.to_string()),
-        _ => failure,
-    }
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-enum ClientError {
-    #[error("{0}")]
-    Connect(#[source] io::Error),
-    #[error("it closed the connection before its answer was complete")]
-    Closed(#[source] hyper::Error),
-    #[error("it did not answer within {} s", .0.as_secs())]
-    Slow(Duration),
-    #[error("its answer is too large")]
-    TooLarge,
-    #[error("its answer is not text")]
-    NotText,
-    #[error("the request cannot be made: {0}")]
-    Request(#[from] http::Error),
-    #[error("its answer is no HTTP: {0}")]
-    Http(#[source] hyper::Error),
-}
-
-impl From<hyper::Error> for ClientError {
-    fn from(error: hyper::Error) -> Self {
-        if error.is_parse() { Self::Http(error) } else { Self::Closed(error) }
-    }
-}
-
-impl ClientError {
-    fn from_body(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
-        match error.downcast::<hyper::Error>() {
-            Ok(error) => (*error).into(),
-            Err(error) if error.is::<LengthLimitError>() => Self::TooLarge,
-            Err(error) => Self::Connect(io::Error::other(error)),
-        }
-    }
-
-    fn failure(self, socket: &Path, changes: bool) -> Failure {
-        let at = socket.display();
-        let running = "Is vigo-server running? `vigo-server --config FILE` starts it; \
-                       --config or VIGO_ADMIN_SOCKET name another one.";
-        let (exit, message, help) = match &self {
-            Self::Connect(error) => match error.kind() {
-                ErrorKind::NotFound => (Exit::Unreachable, format!("there is no server at {at}"), running),
-                ErrorKind::ConnectionRefused => (Exit::Unreachable, format!("no server listens at {at}"), running),
-                ErrorKind::PermissionDenied => (
-                    Exit::Unreachable,
-                    format!("this user may not open {at}"),
-                    "Run vigocli as the server's user or as root.",
-                ),
-                _ => (Exit::Unreachable, format!("cannot reach the server at {at}: {error}"), running),
-            },
-            Self::Closed(_) | Self::Slow(_) => (
-                Exit::Unreachable,
-                format!("the server at {at} failed: {self}"),
-                if changes {
-                    "It may have been done: list before you try again."
-                } else {
-                    "Try again; see the server's log."
-                },
-            ),
-            _ => (Exit::Failed, format!("the server at {at} failed: {self}"), "Is that socket vigo-server's?"),
-        };
-        let code = if exit == Exit::Unreachable { "unreachable" } else { "bad_answer" };
-        Failure::new(exit, code, message).help(help)
-    }
+/// The server sent something else than it should.
+pub(crate) fn bad_answer(what: &str) -> Failure {
+    let what = Printable::new(what);
+    Failure::new(Exit::Failed, "bad_answer", format!("the server's answer is not what was expected: {what}"))
+        .help("Is this vigocli as old as the server? Compare `vigocli version` and `vigo-server --version`.")
 }

@@ -1,18 +1,28 @@
 //! One file for each noun: what its commands take, ask the server for, and show.
 
+mod admin;
+mod api_tokens;
 mod approved;
 mod audit;
 mod bootstrap;
+mod bulk;
 mod ca;
 mod completions;
 mod config;
+mod doctor;
 mod enroll;
 mod envoys;
+mod envoys_act;
 mod envoys_view;
+mod listeners;
+mod login;
+mod man;
 mod rebootstrap;
+mod rules;
 mod tokens;
 mod tokens_view;
 mod version;
+mod watch;
 
 use clap::{Subcommand, ValueEnum};
 use vigo_core::{Breadth, HostPattern};
@@ -53,6 +63,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  vigocli enroll explain --hostname web3.example.com --ip 10.1.0.2"
     )]
     Enroll(enroll::Enroll),
+    /// The rules that hosts are let in by
+    #[command(subcommand, arg_required_else_help = true, after_help = "Examples:\n  vigocli rules show")]
+    Rules(rules::Rules),
     /// The line that brings a new host in
     #[command(
         subcommand,
@@ -70,6 +83,36 @@ pub(crate) enum Command {
         after_help = "Examples:\n  vigocli audit list --limit 20\n  vigocli audit verify"
     )]
     Audit(audit::Audit),
+    /// The accounts of those who may log in
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  vigocli admin create ann --role operator\n  vigocli admin list"
+    )]
+    Admin(admin::Admin),
+    /// Tokens by which programs use the server
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  vigocli api-tokens generate --name grafana --role viewer\n  vigocli api-tokens list"
+    )]
+    ApiTokens(api_tokens::ApiTokens),
+    /// Log in to a server on another host
+    Login(login::Login),
+    /// End a login
+    Logout(login::Logout),
+    /// Who the server takes you for
+    #[command(after_help = "Examples:\n  vigocli whoami\n  vigocli whoami --server https://vigo.example.com:8443")]
+    Whoami,
+    /// What is wrong with the server, and what to do about it
+    #[command(after_help = "\
+Examples:
+  vigocli --config /srv/vigo/server.yaml doctor
+  vigocli doctor -o json
+
+Where the server does not answer, its configuration, socket folder and ports are looked at from outside.
+Exit code: 0 all is well, 8 there is a warning or an error.")]
+    Doctor,
     /// The policies under stacks/
     #[command(
         subcommand,
@@ -79,6 +122,8 @@ pub(crate) enum Command {
     Config(config::Config),
     /// A script that completes vigocli's arguments in a shell
     Completions(completions::Completions),
+    /// The manual's pages
+    Man(man::Man),
     /// The version of vigocli
     #[command(after_help = "Examples:\n  vigocli version\n  vigocli version -o json")]
     Version,
@@ -94,8 +139,16 @@ impl Command {
             Self::Bootstrap(bootstrap) => bootstrap.run(context).await,
             Self::Ca(ca) => ca.run(context).await,
             Self::Audit(audit) => audit.run(context).await,
+            Self::Rules(rules) => rules.run(context).await,
+            Self::Admin(admin) => admin.run(context).await,
+            Self::ApiTokens(tokens) => tokens.run(context).await,
+            Self::Login(login) => login.run(context).await,
+            Self::Logout(logout) => logout.run(context).await,
+            Self::Whoami => login::whoami(context).await,
+            Self::Doctor => doctor::run(context).await,
             Self::Config(config) => config.run(context),
             Self::Completions(completions) => completions.run(context),
+            Self::Man(man) => man.run(context),
             Self::Version => version::run(context),
         }
     }
@@ -123,6 +176,28 @@ impl Os {
             Self::Netbsd => "netbsd",
             Self::Illumos => "illumos",
             Self::Windows => "windows",
+        }
+    }
+}
+
+/// What somebody who is logged in may.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Role {
+    /// Read
+    Viewer,
+    /// Change the fleet too
+    Operator,
+    /// Change accounts too
+    Admin,
+}
+
+impl Role {
+    /// As the server has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
         }
     }
 }

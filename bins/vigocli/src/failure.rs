@@ -41,6 +41,11 @@ impl Failure {
         &self.code
     }
 
+    /// What to do next; nothing where that is not known.
+    pub(crate) fn next_step(&self) -> &str {
+        self.help.as_deref().unwrap_or_default()
+    }
+
     /// Writes it to stderr. Where that is closed too there is nobody left to tell.
     pub(crate) fn print(&self, format: Format, to: &mut dyn Write) {
         let _ = to.write_all(self.render(format).as_bytes());

@@ -4,16 +4,25 @@ mod args;
 mod exit;
 mod failure;
 
+mod clock;
 mod duration;
 mod printable;
+mod query;
+mod sse;
 mod time;
+mod url;
+mod when;
 
 mod confirm;
 mod context;
 mod output;
+mod prompt;
 mod table;
 
 mod client;
+mod filters;
+mod list;
+mod login;
 mod socket;
 
 mod command;
@@ -28,11 +37,11 @@ use context::Context;
 /// Carries out one command line and tells how it ended. What went wrong is on `world.stderr` by then.
 pub async fn run(cli: Cli, world: World<'_>) -> Exit {
     let format = cli.global.output;
-    let (mut context, stderr) = Context::new(cli.global, world);
+    let mut context = Context::new(cli.global, world);
     match cli.command.run(&mut context).await {
         Ok(exit) => exit,
         Err(failure) => {
-            failure.print(format, stderr);
+            failure.print(format, context.err);
             failure.exit()
         }
     }

@@ -24,7 +24,10 @@ fn main() -> ExitCode {
         width: if terminal { comfy_table::Table::new().width() } else { None },
         terminal,
         no_color: no_color(),
+        stderr_terminal: io::stderr().is_terminal(),
         tty: PathBuf::from("/dev/tty"),
+        logins: logins(),
+        api_token: api_token(),
     };
     runtime.block_on(run(cli, world)).into()
 }
@@ -34,4 +37,17 @@ fn main() -> ExitCode {
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
+}
+
+/// `$XDG_CONFIG_HOME/vigo`, else `~/.config/vigo`. The specification wants absolute paths alone.
+#[expect(clippy::disallowed_methods, reason = "a program's main reads the environment")]
+fn logins() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(config.join("vigo"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program's main reads the environment")]
+fn api_token() -> Option<String> {
+    std::env::var("VIGO_API_TOKEN").ok().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty())
 }

@@ -46,13 +46,38 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Shows a list that the server sent.
-    pub(crate) fn show_list<T: DeserializeOwned>(
+    /// Shows rows to people.
+    pub(crate) fn show_rows<T>(
         &mut self,
-        reply: &Reply,
+        rows: &[T],
         render: impl FnOnce(&[T], &Style) -> String,
     ) -> Result<(), Failure> {
-        self.show(reply, |rows: &Vec<T>, style| render(rows, style))
+        self.write(&render(rows, &self.style))
+    }
+
+    /// Shows a value in the form of JSON that was asked for.
+    pub(crate) fn show_value(&mut self, value: &Value) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Jsonl => lines(value),
+            _ if self.terminal => pretty(value),
+            _ => format!("{value}\n"),
+        };
+        self.write(&ascii_controls(&text))
+    }
+
+    /// Shows one line of JSON.
+    pub(crate) fn show_line(&mut self, value: &Value) -> Result<(), Failure> {
+        self.write(&ascii_controls(&format!("{value}\n")))
+    }
+
+    /// How results look to people.
+    pub(crate) fn style(&self) -> &Style {
+        &self.style
+    }
+
+    /// Whether nobody reads any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Shows what was made here.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Text from elsewhere that is safe to put on a terminal: whatever could move the cursor, hide or reorder text, or break
 /// a line is spelled out.
@@ -35,6 +35,12 @@ pub(crate) fn commands(c: char) -> bool {
 impl<'de> Deserialize<'de> for Printable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|text| Self::new(&text))
+    }
+}
+
+impl Serialize for Printable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

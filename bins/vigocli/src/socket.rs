@@ -16,6 +16,11 @@ pub(crate) fn find(global: &Global) -> Result<PathBuf, Failure> {
     }
 }
 
+/// Whether a server of this host is named, or lies here.
+pub(crate) fn is_named(global: &Global) -> bool {
+    global.admin_socket.is_some() || global.config.is_some() || Path::new(DEFAULT_CONFIG).exists()
+}
+
 /// The server's configuration file; it is there.
 pub(crate) fn config_file(global: &Global) -> Result<PathBuf, Failure> {
     let path = global.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
@@ -26,7 +31,7 @@ pub(crate) fn config_file(global: &Global) -> Result<PathBuf, Failure> {
             "no_server",
             "no server is named, and there is no server.yaml in this directory",
         )
-        .help("Run this in the server's home, or give --config /srv/vigo/server.yaml, VIGO_CONFIG_FILE or VIGO_ADMIN_SOCKET."),
+        .help("Run this in the server's home, or give --config /srv/vigo/server.yaml, VIGO_CONFIG_FILE or VIGO_ADMIN_SOCKET; or `vigocli login URL`."),
         (ErrorKind::NotFound, Some(_)) => {
             Failure::new(Exit::Unreachable, "no_server", format!("there is no {}", path.display()))
                 .help("Give the path of the server's own configuration with --config or VIGO_CONFIG_FILE.")

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
@@ -19,6 +21,16 @@ impl Moment {
         match self {
             Self::At(at) => at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
             Self::Text(text) => text.to_string(),
+        }
+    }
+}
+
+/// As JSON has it, in UTC.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => at.fmt(f),
+            Self::Text(text) => text.fmt(f),
         }
     }
 }

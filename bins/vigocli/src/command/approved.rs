@@ -7,7 +7,9 @@ use crate::Exit;
 use crate::command::any_host;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::list;
 use crate::printable::Printable;
+use crate::query::Query;
 use crate::table::{Style, cell};
 use crate::time::Moment;
 
@@ -56,10 +58,7 @@ impl Approved {
                 let reply = context.client()?.post(ALL, &request).await?;
                 context.out.show(&reply, added)?;
             }
-            Self::List => {
-                let reply = context.client()?.list(ALL, usize::MAX).await?;
-                context.out.show_list(&reply, list)?;
-            }
+            Self::List => return list::show(context, Query::new(ALL), None, show_all).await,
             Self::Remove { id } => {
                 let reply = context.client()?.delete(&format!("{ALL}/{id}")).await?;
                 context.out.show(&reply, removed)?;
@@ -69,7 +68,7 @@ impl Approved {
     }
 }
 
-fn list(approvals: &[Approval], style: &Style) -> String {
+fn show_all(approvals: &[Approval], style: &Style) -> String {
     let rows = approvals.iter().map(|approval| {
         [
             cell(&approval.id),
@@ -104,7 +103,7 @@ mod tests {
 ID    PATTERN            CREATED           BY              NOTE
 6f2b  *.dev.example.com  2026-05-13 13:03  operator:uid=0  -
 ";
-        assert_eq!(list(&approvals, &plain()), expected);
+        assert_eq!(show_all(&approvals, &plain()), expected);
         assert_eq!(
             added(&approvals[0], &plain()),
             "Approved *.dev.example.com (6f2b): its hosts enrol without a token.\n"

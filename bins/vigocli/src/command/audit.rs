@@ -1,25 +1,63 @@
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use crate::Exit;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::printable::Printable;
+use crate::query::Query;
 use crate::table::{Style, cell};
 use crate::time::Moment;
+use crate::when::When;
+use crate::{clock, list};
 
 #[derive(Subcommand)]
 pub(crate) enum Audit {
     /// List what was done, newest first
-    #[command(after_help = "Examples:\n  vigocli audit list\n  vigocli audit list --limit 1000 -o jsonl")]
-    List {
-        /// How many at most
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
+    #[command(after_help = "\
+Examples:
+  vigocli audit list
+  vigocli audit list --limit 1000 -o jsonl
+  vigocli audit list --subject web3.example.com --since 7d
+  vigocli audit list --action token.create --actor operator:uid=0")]
+    List(Wanted),
     /// Check that no record was changed, removed or slipped in
     #[command(after_help = "Examples:\n  vigocli audit verify\n\nExit code: 0 the chain holds, 8 it is broken.")]
     Verify,
+    /// Print the head of the chain: kept elsewhere, it tells whether the log was cut or written anew
+    #[command(after_help = "Examples:\n  vigocli audit head\n  vigocli audit head -o json")]
+    Head,
+}
+
+#[derive(Args)]
+pub(crate) struct Wanted {
+    /// How many at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// With this text in it
+    #[arg(long)]
+    search: Option<String>,
+    /// Done by
+    #[arg(long)]
+    actor: Option<String>,
+    /// Of this kind, as in the column ACTION
+    #[arg(long)]
+    action: Option<String>,
+    /// Done to
+    #[arg(long)]
+    subject: Option<String>,
+    /// Not before: 7d (ago) or 2026-05-13T11:03:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// Not after: 1h (ago) or 2026-05-13T11:03:00Z
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    links: u64,
+    head: Printable,
 }
 
 #[derive(Deserialize)]
@@ -42,17 +80,18 @@ struct Verified {
 
 impl Audit {
     pub(crate) async fn run(self, context: &mut Context<'_>) -> Result<Exit, Failure> {
-        let client = context.client()?;
         match self {
-            Self::List { limit } => {
-                let reply = client.list("/api/v1/audit", limit).await?;
-                context.out.show_list(&reply, list)?;
+            Self::List(wanted) => return list::show(context, wanted.query(), Some(wanted.limit), show).await,
+            Self::Head => {
+                let reply = context.client()?.get("/api/v1/audit/head").await?;
+                context.out.show(&reply, head)?;
             }
             Self::Verify => {
-                let reply = client.get("/api/v1/audit/verify").await.map_err(|failure| match failure.code() {
-                    "audit_broken" => failure.ends(Exit::Findings),
-                    _ => failure,
-                })?;
+                let reply =
+                    context.client()?.get("/api/v1/audit/verify").await.map_err(|failure| match failure.code() {
+                        "audit_broken" => failure.ends(Exit::Findings),
+                        _ => failure,
+                    })?;
                 context.out.show(&reply, verified)?;
             }
         }
@@ -60,7 +99,21 @@ impl Audit {
     }
 }
 
-fn list(acts: &[Act], style: &Style) -> String {
+impl Wanted {
+    fn query(&self) -> Query {
+        let now = clock::now();
+        let past = |when: Option<When>| when.map(|when| when.past(now).to_string());
+        Query::new("/api/v1/audit")
+            .with_some("search", self.search.as_deref())
+            .with_some("actor", self.actor.as_deref())
+            .with_some("action", self.action.as_deref())
+            .with_some("subject", self.subject.as_deref())
+            .with_some("since", past(self.since).as_deref())
+            .with_some("until", past(self.until).as_deref())
+    }
+}
+
+fn show(acts: &[Act], style: &Style) -> String {
     let rows = acts.iter().map(|act| {
         [
             cell(style.time(Some(&act.at))),
@@ -86,6 +139,10 @@ fn verified(chain: &Verified, style: &Style) -> String {
     )
 }
 
+fn head(chain: &Head, style: &Style) -> String {
+    style.fields([("Links", chain.links.to_string()), ("Head", chain.head.to_string())])
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -106,7 +163,7 @@ TIME              ACTOR             ACTION       SUBJECT           OUTCOME      
 2026-05-13 13:03  address:10.1.0.2  envoy.enrol  web3.example.com  token_rejected  expired
 2026-05-13 13:02  server            ca.create    77aa              ok              -
 ";
-        assert_eq!(list(&serde_json::from_value::<Vec<Act>>(sent).unwrap(), &plain()), expected);
+        assert_eq!(show(&serde_json::from_value::<Vec<Act>>(sent).unwrap(), &plain()), expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Exit;
+use crate::command::bulk;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::printable::Printable;
@@ -24,9 +25,9 @@ pub(crate) struct Rebootstrap {
     /// Show whom it would be, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Refuse when more envoys than this are meant
-    #[arg(long, value_name = "N")]
-    at_most: Option<usize>,
+    /// Refuse when more envoys than this are meant; with --yes, more than one need it
+    #[arg(long, value_name = "N", visible_alias = "at-most")]
+    max: Option<usize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,12 +57,13 @@ impl Rebootstrap {
         let order = |dry_run: bool, at_most: Option<usize>| -> Value {
             json!({"envoys": self.envoys, "action": action, "dry_run": dry_run, "at_most": at_most})
         };
-        let would = client.post(PATH, &order(true, self.at_most)).await?;
+        let would = client.post(PATH, &order(true, self.max)).await?;
         if self.dry_run {
-            context.out.show_list(&would, list)?;
+            context.out.show(&would, |rows: &Vec<Row>, style| list(rows, style))?;
             return Ok(Exit::Ok);
         }
         let count = would.parse::<Vec<Row>>()?.len();
+        bulk::allowed(context, self.max, count)?;
         let many = if count == 1 { "" } else { "s" };
         let does = match self.action {
             Action::Update => "to install the agent that is offered",
@@ -70,9 +72,9 @@ impl Rebootstrap {
         let what = format!("Asks {count} envoy{many} ({}) {does}.", Printable::new(&self.envoys));
         context.confirm(&what, &count.to_string())?;
         // Those that were counted, and none that has joined meanwhile.
-        let reply = client.post(PATH, &order(false, Some(self.at_most.unwrap_or(count).min(count)))).await?;
+        let reply = client.post(PATH, &order(false, Some(self.max.unwrap_or(count).min(count)))).await?;
         let failed = reply.parse::<Vec<Row>>()?.iter().filter(|row| row.outcome.as_str() == "failed").count();
-        context.out.show_list(&reply, list)?;
+        context.out.show(&reply, |rows: &Vec<Row>, style| list(rows, style))?;
         Ok(match failed {
             0 => Exit::Ok,
             all if all == count => Exit::Failed,

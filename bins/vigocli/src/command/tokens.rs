@@ -9,6 +9,8 @@ use crate::command::{Os, any_host, tokens_view};
 use crate::context::Context;
 use crate::duration;
 use crate::failure::Failure;
+use crate::list;
+use crate::query::Query;
 
 const ALL: &str = "/api/v1/tokens";
 
@@ -76,10 +78,7 @@ impl Tokens {
     pub(crate) async fn run(self, context: &mut Context<'_>) -> Result<Exit, Failure> {
         match self {
             Self::Generate(request) => request.run(context).await?,
-            Self::List => {
-                let reply = context.client()?.list(ALL, usize::MAX).await?;
-                context.out.show_list(&reply, tokens_view::list)?;
-            }
+            Self::List => return list::show(context, Query::new(ALL), None, tokens_view::list).await,
             Self::Show { id } => {
                 let reply = context.client()?.get(&format!("{ALL}/{id}")).await?;
                 context.out.show(&reply, tokens_view::one)?;

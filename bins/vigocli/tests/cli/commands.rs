@@ -63,6 +63,61 @@ fn check(line: &str, answer: &Value, request: &str, exit: i32, shown: &str) {
     assert_eq!(server.requests(), [request, request], "{line}");
 }
 
+/// As the server sends a list that is one page.
+pub(crate) fn page(rows: &Value) -> Value {
+    json!({"items": rows, "next": null, "total": rows.as_array().map(Vec::len)})
+}
+
+/// `check` of a list: JSON is its rows alone.
+#[track_caller]
+fn check_list(line: &str, rows: &Value, request: &str, shown: &str) {
+    let server = Server::start(vec![Answer::Json(200, page(rows).to_string())]);
+    let args: Vec<&str> = line.split(' ').collect();
+    let table = run(server.home(), &args);
+    assert_eq!((table.exit, table.stderr.as_str()), (0, ""), "{line}: {table:?}");
+    assert!(table.stdout.contains(shown), "{line}: {}", table.stdout);
+    let json = run(server.home(), &[&args[..], &["-o", "json"]].concat());
+    assert_eq!((json.exit, json.stderr, json.stdout), (0, String::new(), format!("{rows}\n")), "{line}");
+    assert_eq!(server.requests(), [request, request], "{line}");
+}
+
+#[test]
+fn a_list_is_asked_for_page_by_page() {
+    let two = |next: &Value| json!({"items": [envoy(), envoy()], "next": next, "total": 5}).to_string();
+    let pages = || {
+        let answers = [two(&"a b&".into()), two(&"c".into()), page(&json!([envoy()])).to_string()];
+        Server::start(answers.map(|text| Answer::Json(200, text)).to_vec())
+    };
+    let requests = [
+        "GET /api/v1/envoys?limit=1000",
+        "GET /api/v1/envoys?limit=1000&cursor=a%20b%26",
+        "GET /api/v1/envoys?limit=1000&cursor=c",
+    ];
+    for (form, stdout) in
+        [("json", format!("{}\n", json!(vec![envoy(); 5]))), ("jsonl", format!("{}\n", envoy()).repeat(5))]
+    {
+        let server = pages();
+        let ran = run(server.home(), &["envoys", "list", "-o", form]);
+        assert_eq!((ran.exit, ran.stdout, ran.stderr.as_str()), (0, stdout, ""), "{form}");
+        assert_eq!(server.requests(), requests, "{form}");
+    }
+    let server = pages();
+    let ran = run(server.home(), &["audit", "list", "--limit", "3", "-o", "jsonl"]);
+    assert_eq!((ran.exit, ran.stdout.lines().count()), (0, 3));
+    assert_eq!(server.requests(), ["GET /api/v1/audit?limit=3", "GET /api/v1/audit?limit=1&cursor=a%20b%26"]);
+}
+
+#[test]
+fn a_list_that_does_not_end_is_no_answer() {
+    for (rows, next) in [(json!([envoy()]), "same"), (json!([]), "on")] {
+        let endless = json!({"items": rows, "next": next, "total": 1}).to_string();
+        let server = Server::start(vec![Answer::Json(200, endless)]);
+        let ran = run(server.home(), &["envoys", "list", "-o", "json"]);
+        assert_eq!((ran.exit, ran.stdout.as_str()), (1, ""), "{next}");
+        assert!(ran.stderr.contains("a list that does not end"), "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn each_command_asks_and_shows() {
     let post = |path: &str, body: &str| format!("POST /api/v1/{path} {body}");
@@ -87,26 +142,25 @@ fn each_command_asks_and_shows() {
         0,
         "vgt1.a.b.c.d\n\n",
     );
-    check("tokens list", &json!([token()]), &get("tokens?limit=1000"), 0, "web3.example.com  0/1   2026-05-13 11:03");
-    check("tokens list", &json!([]), &get("tokens?limit=1000"), 0, "ID  PATTERN");
+    check_list("tokens list", &json!([token()]), &get("tokens?limit=1000"), "web3.example.com  0/1   2026-05-13 11:03");
+    check_list("tokens list", &json!([]), &get("tokens?limit=1000"), "ID  PATTERN");
     check(&format!("tokens show {ID}"), &token(), &get(&format!("tokens/{ID}")), 0, "Networks:     any\n");
     let (line, path) = (format!("tokens revoke {ID} --reason mailed"), format!("tokens/{ID}/revoke"));
     check(&line, &token(), &post(&path, r#"{"reason":"mailed"}"#), 0, "Revoked the token");
 
     let body = r#"{"pattern":"*.dev.example.com","note":"","any_host":false}"#;
     check("approved add --pattern *.dev.example.com", &approval(), &post("approved", body), 0, "Approved *.dev");
-    check("approved list", &json!([approval()]), &get("approved?limit=1000"), 0, "*.dev.example.com  2026");
+    check_list("approved list", &json!([approval()]), &get("approved?limit=1000"), "*.dev.example.com  2026");
     let (line, request) = (format!("approved remove {ID}"), format!("DELETE /api/v1/approved/{ID}"));
     check(&line, &approval(), &request, 0, "Removed the approval of *.dev.example.com");
 
-    check(
+    check_list(
         "envoys list",
         &json!([envoy()]),
         &get("envoys?limit=1000"),
-        0,
         "10.1.0.2  2026-05-13 11:03  -          active\n",
     );
-    check("envoys list", &json!([]), &get("envoys?limit=1000"), 0, "ID  HOSTNAME  IP  ENROLLED  LAST SEEN  STATUS\n");
+    check_list("envoys list", &json!([]), &get("envoys?limit=1000"), "ID  HOSTNAME  IP  ENROLLED  LAST SEEN  STATUS\n");
     check("envoys show WEB3.example.com.", &details(), &get("envoys/web3.example.com"), 0, "Admitted by:   token\n");
     check(&format!("envoys show {ENVOY}"), &details(), &get(&format!("envoys/{ENVOY}")), 0, "Hostname:      web3");
     let request = post("envoys/web3.example.com/revoke", r#"{"reason":""}"#);
@@ -132,7 +186,18 @@ fn each_command_asks_and_shows() {
         "leaf_not_after": "2027-05-13T11:03:00Z", "server_id": "77", "can_sign": true});
     check("ca show", &ca, &get("ca"), 0, "Leaf pin:      sha256:bb\n");
     let act = json!({"at": "2026-05-13T11:03:00Z", "actor": "server", "action": "ca.create", "subject": "77", "outcome": "ok", "detail": ""});
-    check("audit list --limit 5", &json!([act]), &get("audit?limit=5"), 0, "ca.create");
+    check_list("audit list --limit 5", &json!([act]), &get("audit?limit=5"), "ca.create");
+    check_list(
+        "audit list --search 4&5 --actor ann --action ca.create --subject 77 --since 2026-05-13T11:03:00Z --until 2026-05-14T00:00:00+02:00",
+        &json!([act]),
+        &get(
+            "audit?search=4%265&actor=ann&action=ca.create&subject=77&since=2026-05-13T11%3A03%3A00Z&until=2026-05-13T22%3A00%3A00Z&limit=100",
+        ),
+        "ca.create",
+    );
+    check("audit head", &json!({"links": 3, "head": "00ff"}), &get("audit/head"), 0, "Head:   00ff\n");
+    let who = json!({"name": "uid=0", "role": "admin", "by": "socket", "expires_at": null});
+    check("whoami", &who, &get("whoami"), 0, "By:       socket\n");
     let chain = json!({"links": 3, "covered": 40, "uncovered": 2, "head": "00ff"});
     check("audit verify", &chain, &get("audit/verify"), 0, "The audit chain holds.\n");
 }
@@ -154,7 +219,7 @@ fn a_token_file_is_read_and_trimmed() {
 
 #[test]
 fn jsonl_is_one_object_a_line() {
-    let server = Server::start(vec![Answer::Json(200, json!({"items": [envoy(), envoy()], "next": null}).to_string())]);
+    let server = Server::start(vec![Answer::Json(200, page(&json!([envoy(), envoy()])).to_string())]);
     let ran = run(server.home(), &["envoys", "list", "-o", "jsonl"]);
     assert_eq!((ran.exit, ran.stdout), (0, format!("{0}\n{0}\n", envoy())));
 }
@@ -203,6 +268,12 @@ fn what_cannot_be_meant_is_a_usage_error_and_asks_nothing() {
         "tokens generate --pattern web3 --uses 0",
         "tokens generate --pattern web3 --cidr 10.1.0.7/24",
         "approved remove x",
+        "audit list --limit 0",
+        "audit list --since yesterday",
+        "--server http://vigo envoys list",
+        "--ca-pin sha256:12 envoys list",
+        "login",
+        "login https://vigo/envoys",
         "enroll explain --hostname web_3 --ip 10.1.0.2",
         "enroll explain --hostname web3 --ip 10.1.0",
         "enroll explain --hostname web3 --ip ::1 --token t --token-file f",

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::commands::envoy;
+use crate::commands::{envoy, page};
 use crate::server::{Answer, Server};
 use crate::vigocli::{Ran, command, run};
 
@@ -55,13 +55,8 @@ fn an_answer_that_is_none() {
     check(json(""), list, 1, &format!("{wrong}EOF while parsing a value at line 1 column 0"), old);
     let expected = format!("{wrong}expected value at line 1 column 1");
     check(json("<html>"), list, 1, &expected, old);
-    check(
-        json("[1] 2"),
-        list,
-        1,
-        &format!("{wrong}invalid type: integer `1`, expected a sequence at line 1 column 2"),
-        old,
-    );
+    check(json(r#"{"items":[]} 2"#), list, 1, &format!("{wrong}trailing characters at line 1 column 14"), old);
+    check(json(r#"{"items":[1]}"#), list, 1, &format!("{wrong}invalid type: integer `1`, expected struct Envoy"), old);
     check(json("{}"), list, 1, &format!("{wrong}missing field `items` at line 1 column 2"), old);
     let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
     check(json(&deep), list, 1, &format!("{wrong}recursion limit exceeded at line 1 column 128"), old);
@@ -95,7 +90,7 @@ fn no_terminal_command_comes_through() {
         row[field] = evil.into();
     }
     let refusal = json!({"error": {"code": evil, "message": evil, "help": evil}});
-    for (status, body) in [(200, json!({"items": [row], "next": null})), (409, refusal)] {
+    for (status, body) in [(200, page(&json!([row]))), (409, refusal)] {
         for form in ["table", "json", "jsonl"] {
             let server = Server::start(vec![Answer::Json(status, body.to_string())]);
             let ran = run(server.home(), &["-o", form, "--color", "never", "envoys", "list"]);
@@ -110,7 +105,7 @@ fn no_terminal_command_comes_through() {
 #[test]
 fn a_large_fleet_is_listed_whole() {
     let rows = vec![envoy(); 20_000];
-    let server = Server::start(vec![Answer::Json(200, json!({"items": rows, "next": null}).to_string())]);
+    let server = Server::start(vec![Answer::Json(200, page(&json!(rows)).to_string())]);
     let ran = run(server.home(), &["envoys", "list"]);
     assert_eq!((ran.exit, ran.stdout.lines().count()), (0, 20_001));
 }
@@ -118,7 +113,7 @@ fn a_large_fleet_is_listed_whole() {
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     let rows = vec![envoy(); 20_000];
-    let server = Server::start(vec![Answer::Json(200, json!({"items": rows, "next": null}).to_string())]);
+    let server = Server::start(vec![Answer::Json(200, page(&json!(rows)).to_string())]);
     let mut child =
         command(server.home()).args(["envoys", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -146,7 +141,7 @@ fn no_server_is_said_with_the_next_step() {
         home,
         &["envoys", "list"],
         "no server is named, and there is no server.yaml in this directory",
-        "Run this in the server's home, or give --config /srv/vigo/server.yaml, VIGO_CONFIG_FILE or VIGO_ADMIN_SOCKET.",
+        "Run this in the server's home, or give --config /srv/vigo/server.yaml, VIGO_CONFIG_FILE or VIGO_ADMIN_SOCKET; or `vigocli login URL`.",
     );
     let help = "Give the path of the server's own configuration with --config or VIGO_CONFIG_FILE.";
     unreachable(home, &["ca", "show", "--config", "absent/server.yaml"], "there is no absent/server.yaml", help);
