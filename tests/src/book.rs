@@ -86,6 +86,7 @@ impl Desk {
         let folder = tempfile::Builder::new().prefix("vigo-").tempdir().unwrap();
         // The token that an operator handed over, for the one page that has it in a file.
         std::fs::write(folder.path().join("token"), server.token("web9.example.com", &[])).unwrap();
+        std::fs::write(folder.path().join("password"), "correct horse battery staple\n").unwrap();
         let pin = server.ca_pin();
         Self { folder, server, pin, machines, own: Machine::new("web9.example.com"), quickstart: None }
     }
@@ -131,6 +132,7 @@ impl Desk {
         let machine = self.machines.first().unwrap_or(&self.own);
         Program::at("/bin/sh")
             .args(["-c", &format!("cd '{}' && PATH='{programs}':$PATH\n{line}", self.folder.path().display())])
+            .env("XDG_CONFIG_HOME", self.folder.path())
             .env("VIGO_CONFIG_FILE", self.server.config())
             .env("VIGO_CONFIG_DIR", machine.config_dir())
             .env("VIGO_STATE_DIR", machine.state_dir())

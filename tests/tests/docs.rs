@@ -37,7 +37,6 @@ const NOT_TYPED: &[(&str, &str, usize, &str)] = &[
     ("how-to/update-agents.md", "sh", 2, "builds for minutes; signing.rs types these commands"),
     ("how-to/proxy.md", "nginx", 1, "nginx's own"),
     ("how-to/embed.md", "rust", 2, "the examples themselves, each run by its own test"),
-    ("how-to/log-in.md", "text", 1, "asks for a password on a terminal"),
     ("how-to/monitor.md", "yaml", 2, "Prometheus's own"),
 ];
 
