@@ -53,30 +53,6 @@ impl Client {
         self.send(Method::GET, path, Bytes::new()).await
     }
 
-    /// All items of a list that comes in pages, as one array; at most `most` of them.
-    pub(crate) async fn list(&self, path: &str, most: usize) -> Result<Reply, Failure> {
-        #[derive(serde::Deserialize)]
-        struct Page {
-            items: Vec<serde_json::Value>,
-            next: Option<String>,
-        }
-        let (mut items, mut cursor) = (Vec::new(), None::<String>);
-        let join = if path.contains('?') { '&' } else { '?' };
-        while items.len() < most {
-            let limit = (most - items.len()).min(1000);
-            let from = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-            let page: Page = self.get(&format!("{path}{join}limit={limit}{from}")).await?.parse()?;
-            items.extend(page.items);
-            // What goes into a path is what we know to be harmless there.
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-            cursor = page.next.filter(|next| !next.is_empty() && next.chars().all(is_plain));
-            if cursor.is_none() {
-                break;
-            }
-        }
-        Ok(Reply(serde_json::Value::Array(items).to_string()))
-    }
-
     pub(crate) async fn delete(&self, path: &str) -> Result<Reply, Failure> {
         self.send(Method::DELETE, path, Bytes::new()).await
     }
