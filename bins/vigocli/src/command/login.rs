@@ -27,7 +27,7 @@ Examples:
 The pin is what `vigocli ca show` prints on the server's host. A server with a certificate of a public CA needs none.
 The login is kept in $XDG_CONFIG_HOME/vigo (else ~/.config/vigo), readable by you alone, until it ends or `vigocli logout`.")]
 pub(crate) struct Login {
-    /// The server, https://vigo.example.com:8443
+    /// The server, as `https://vigo.example.com:8443`
     #[arg(required_unless_present = "list")]
     url: Option<ServerUrl>,
     /// The account [default: asked for]
