@@ -153,3 +153,18 @@ fn a_certificate_that_the_system_knows_needs_no_pin() {
     assert_eq!(run(home, "envoys list", &[]).exit, 4);
     assert_eq!(server.requests().len(), 2);
 }
+
+#[test]
+fn an_answer_that_grants_nothing_is_not_quoted() {
+    for answer in [json!("vgot_secret"), json!({"token": "vgot_secret", "name": ["vgot_secret"]})] {
+        let server = Server::start_tls(vec![Answer::Json(200, answer.to_string())]);
+        let home = tempfile::tempdir().unwrap();
+        let ran = login(home.path(), &server.tls());
+        assert!(
+            ran.stderr.starts_with("vigocli: the server's answer is not what was expected: it grants no"),
+            "{ran:?}"
+        );
+        assert!(ran.exit == 1 && !ran.stderr.contains("vgot_secret"), "{ran:?}");
+        assert!(!home.path().join(".config/vigo").exists());
+    }
+}
