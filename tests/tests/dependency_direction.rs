@@ -171,6 +171,7 @@ fn which_edges_are_allowed() {
     check("bins/vigo-agent", &["vigo-ca", "vigo-windows-service"], &[]);
     check("bins/vigo-server", &["vigo-windows-service"], &["it must not name vigo-windows-service"]);
     check("bins/vigo-windows-service", &["vigo-core"], &["it must not name vigo-core"]);
+    check("bins/vigocli", &["vigo-core", "vigo-ca", "vigo-policy"], &[]);
     check("bins/vigocli", &["vigo-server"], &["it must not name vigo-server"]);
     check("tests", &["vigo-core", "vigo-server"], &[]);
     check("vigo-web", &[], &["it: no crate is expected in vigo-web"]);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::path::Path;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::Exit;
@@ -14,7 +14,8 @@ use crate::failure::Failure;
 /// More than any password has.
 const MOST: u64 = 4096;
 
-/// The terminal with its echo off; on again when dropped.
+/// The terminal as it is for a password: no echo, and each key as it is typed, Ctrl-C too, so that none leaves the echo
+/// off. As it was when dropped.
 struct Silent<'a> {
     tty: &'a File,
     before: Termios,
@@ -24,7 +25,9 @@ impl<'a> Silent<'a> {
     fn new(tty: &'a File) -> io::Result<Self> {
         let before = tcgetattr(tty)?;
         let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        silent.special_codes[SpecialCodeIndex::VMIN] = 1;
+        silent.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(tty, OptionalActions::Flush, &silent)?;
         Ok(Self { tty, before })
     }
@@ -49,7 +52,7 @@ pub(crate) fn secret(tty: &Path, question: &str) -> Result<Secret, Failure> {
     let file = open(tty)?;
     let typed = {
         let _silent = Silent::new(&file).map_err(|error| unreadable(&error))?;
-        ask(&file, question)
+        write!(&file, "{question}: ").and_then(|()| keys(&file))
     };
     // The return that was typed was not shown either.
     let _ = writeln!(&file);
@@ -67,6 +70,30 @@ fn ask(mut tty: &File, question: &str) -> io::Result<Secret> {
     write!(tty, "{question}: ")?;
     tty.flush()?;
     first_line(tty)
+}
+
+/// What is typed up to the return, with the keys that correct it.
+#[expect(clippy::unbuffered_bytes, reason = "a key at a time, and a buffer would keep a copy of the password")]
+fn keys(from: impl Read) -> io::Result<Secret> {
+    const CTRL_C: u8 = 3;
+    const CTRL_D: u8 = 4;
+    const CTRL_H: u8 = 8;
+    const CTRL_U: u8 = 21;
+    const DELETE: u8 = 127;
+    let mut typed = Zeroizing::new(Vec::with_capacity(256));
+    for byte in from.take(MOST).bytes() {
+        match byte? {
+            b'\n' | b'\r' | CTRL_D => return text(&typed),
+            CTRL_C => return Err(io::Error::other("it was broken off")),
+            CTRL_U => typed.clear(),
+            DELETE | CTRL_H => {
+                // One character, of however many bytes.
+                while typed.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            byte => typed.push(byte),
+        }
+    }
+    Err(io::Error::other("the terminal was closed, or it is longer than any password"))
 }
 
 /// The password: from stdin, a file, or asked for on the terminal.
@@ -101,7 +128,11 @@ fn first_line(from: impl Read) -> io::Result<Secret> {
     if bytes.len() as u64 > MOST {
         return Err(io::Error::other("it is longer than any password"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::other("it is not text"))?;
+    text(&bytes)
+}
+
+fn text(bytes: &[u8]) -> io::Result<Secret> {
+    let text = std::str::from_utf8(bytes).map_err(|_| io::Error::other("it is not text"))?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
@@ -127,5 +158,22 @@ mod tests {
         check(b"", Some(""));
         check(b"\xff\xfe\n", None);
         check(&[b'a'; 5000], None);
+    }
+
+    #[track_caller]
+    fn check_keys(sent: &[u8], expected: Option<&str>) {
+        let read = keys(sent).ok();
+        assert_eq!(read.as_ref().map(Secret::expose), expected);
+    }
+
+    #[test]
+    fn keys_correct_what_is_typed() {
+        check_keys(b"open sesame\nmore", Some("open sesame"));
+        check_keys("ax\x7f\u{e4}\u{4e3b}\x08b\r".as_bytes(), Some("a\u{e4}b"));
+        check_keys(b"\x7f\x7fa\n", Some("a"));
+        check_keys(b"wrong\x15right\x04", Some("right"));
+        check_keys(b"open\x03\n", None);
+        check_keys(b"open", None);
+        check_keys(&[b'a'; 5000], None);
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Exit;
-use crate::client::{Client, Secret, Transport};
+use crate::client::{Client, Secret, Transport, bad_answer};
 use crate::context::{Context, known};
 use crate::failure::Failure;
 use crate::login::{Login as Kept, by_root, by_system, meet};
@@ -27,7 +27,7 @@ Examples:
 The pin is what `vigocli ca show` prints on the server's host. A server with a certificate of a public CA needs none.
 The login is kept in $XDG_CONFIG_HOME/vigo (else ~/.config/vigo), readable by you alone, until it ends or `vigocli logout`.")]
 pub(crate) struct Login {
-    /// The server, https://vigo.example.com:8443
+    /// The server, as `https://vigo.example.com:8443`
     #[arg(required_unless_present = "list")]
     url: Option<ServerUrl>,
     /// The account [default: asked for]
@@ -91,7 +91,9 @@ impl Login {
         let question = format!("Password of {} at {url}", Printable::new(&name));
         let password = prompt::password(&context.tty, &source, &question)?;
         let reply = client.post("/api/v1/login", &json!({"name": name, "password": password.expose()})).await?;
-        let Granted { token, name, role, expires_at } = reply.parse()?;
+        // The parser's own words could quote the token.
+        let granted = reply.parse().map_err(|_| bad_answer("it grants no login"));
+        let Granted { token, name, role, expires_at } = granted?;
         let login = Kept {
             url: url.to_string(),
             ca,

@@ -1,6 +1,6 @@
 use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -84,6 +84,7 @@ impl Store {
 
     /// Keeps this login, in place of an older one to the same server.
     pub(crate) fn keep(&self, login: Login) -> Result<(), Failure> {
+        let _lock = self.lock()?;
         let mut logins = self.read()?;
         logins.retain(|other| other.url != login.url);
         logins.push(login);
@@ -91,6 +92,7 @@ impl Store {
     }
 
     pub(crate) fn remove(&self, url: &str) -> Result<(), Failure> {
+        let _lock = self.lock()?;
         let mut logins = self.read()?;
         logins.retain(|other| other.url != url);
         self.write(&logins)
@@ -100,13 +102,28 @@ impl Store {
         self.folder.join(FILE)
     }
 
+    /// One vigocli at a time changes the logins: until this is dropped, others wait.
+    fn lock(&self) -> Result<File, Failure> {
+        let locked = || {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+            fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
+            let file = File::options().create(true).append(true).mode(0o600).open(self.folder.join("lock"))?;
+            file.lock()?;
+            Ok(file)
+        };
+        locked().map_err(|error| self.unwritable(&error))
+    }
+
+    fn unwritable(&self, error: &std::io::Error) -> Failure {
+        Failure::new(Exit::Failed, "logins_unwritable", format!("cannot write {}: {error}", self.path().display()))
+            .help("Make that folder writable, or name another one by XDG_CONFIG_HOME.")
+    }
+
     /// A new file beside the old one, then in its place: whoever reads meanwhile has one or the other.
     fn write(&self, logins: &[Login]) -> Result<(), Failure> {
         let rows: Vec<_> = logins.iter().map(Login::json).collect();
         let text = Zeroizing::new(format!("{:#}\n", json!({ "logins": rows })));
         let written = || -> std::io::Result<()> {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-            fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
             // Created exclusively, 0600.
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
             file.write_all(text.as_bytes())?;
@@ -114,10 +131,7 @@ impl Store {
             file.persist(self.path()).map_err(|error| error.error)?;
             Ok(())
         };
-        written().map_err(|error| {
-            Failure::new(Exit::Failed, "logins_unwritable", format!("cannot write {}: {error}", self.path().display()))
-                .help("Make that folder writable, or name another one by XDG_CONFIG_HOME.")
-        })
+        written().map_err(|error| self.unwritable(&error))
     }
 }
 
@@ -161,6 +175,14 @@ mod tests {
         assert_eq!((mode(&folder), mode(&folder.join(FILE))), (0o700, 0o600));
         store.remove("https://a:8443").unwrap();
         assert_eq!(store.read().unwrap().len(), 1);
+        let together = std::array::from_fn::<_, 8, _>(|n| {
+            let store = Store::new(Some(&folder)).unwrap();
+            std::thread::spawn(move || store.keep(login(&format!("https://host{n}:8443"), "token")).unwrap())
+        });
+        for thread in together {
+            thread.join().unwrap();
+        }
+        assert_eq!(store.read().unwrap().len(), 9, "none of those that logged in at one time is lost");
         assert!(!format!("{:?}", login("https://a", "vgot_secret")).contains("vgot_secret"));
 
         fs::set_permissions(folder.join(FILE), Permissions::from_mode(0o644)).unwrap();

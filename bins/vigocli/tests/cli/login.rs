@@ -33,7 +33,7 @@ fn refusal(status: u16, code: &str) -> Answer {
 
 fn login(home: &Path, tls: &Tls) -> Ran {
     std::fs::write(home.join("password"), "open sesame\n").unwrap();
-    let Tls { url, pin } = tls;
+    let Tls { url, pin, .. } = tls;
     run(home, &format!("login {url} --ca-pin {pin} --name ann --password-file password"), &[])
 }
 
@@ -72,7 +72,7 @@ fn a_login_is_kept_used_and_ended() {
 fn another_server_is_told_nothing() {
     let server = Server::start_tls(vec![granted()]);
     let (tls, home) = (server.tls(), tempfile::tempdir().unwrap());
-    let Tls { url, pin } = &tls;
+    let Tls { url, pin, .. } = &tls;
     std::fs::write(home.path().join("password"), "open sesame\n").unwrap();
     let refused = |line: &str, environment: &[(&str, &str)], code: &str| {
         let ran = run(home.path(), &format!("{line} -o json"), environment);
@@ -113,7 +113,7 @@ fn a_server_that_took_another_s_place_gets_no_token() {
 #[test]
 fn a_token_from_the_environment_is_used_with_a_pin() {
     let server = Server::start_tls(vec![listed()]);
-    let (Tls { url, pin }, home) = (server.tls(), tempfile::tempdir().unwrap());
+    let (Tls { url, pin, .. }, home) = (server.tls(), tempfile::tempdir().unwrap());
     let token = [("VIGO_API_TOKEN", "vgot_secret")];
     let ran = run(home.path(), &format!("envoys list --server {url} --ca-pin {pin}"), &token);
     assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
@@ -135,4 +135,36 @@ fn what_the_server_refuses_is_said_with_the_next_step() {
     // A login that the server no longer takes can be left all the same.
     assert_eq!(run(home.path(), "logout", &[]).exit, 0);
     assert_eq!(run(home.path(), "login --list -o json", &[]).stdout, "[]\n");
+}
+
+#[test]
+fn a_certificate_that_the_system_knows_needs_no_pin() {
+    let server = Server::start_tls(vec![granted(), listed()]);
+    let (Tls { url, ca, .. }, home) = (server.tls(), tempfile::tempdir().unwrap());
+    let (home, roots) = (home.path(), home.path().join("roots.pem"));
+    std::fs::write(&roots, ca).unwrap();
+    std::fs::write(home.join("password"), "open sesame\n").unwrap();
+    let known = [("SSL_CERT_FILE", roots.to_str().unwrap())];
+    let ran = run(home, &format!("login {url} --name ann --password-file password"), &known);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
+    assert_eq!(run(home, "envoys list", &known).exit, 0);
+    assert_eq!(server.requests(), [POSTED, "GET /api/v1/envoys?limit=1000  Bearer vgot_secret"]);
+    // Where the system knows it no more, it is told nothing more.
+    assert_eq!(run(home, "envoys list", &[]).exit, 4);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn an_answer_that_grants_nothing_is_not_quoted() {
+    for answer in [json!("vgot_secret"), json!({"token": "vgot_secret", "name": ["vgot_secret"]})] {
+        let server = Server::start_tls(vec![Answer::Json(200, answer.to_string())]);
+        let home = tempfile::tempdir().unwrap();
+        let ran = login(home.path(), &server.tls());
+        assert!(
+            ran.stderr.starts_with("vigocli: the server's answer is not what was expected: it grants no"),
+            "{ran:?}"
+        );
+        assert!(ran.exit == 1 && !ran.stderr.contains("vgot_secret"), "{ran:?}");
+        assert!(!home.path().join(".config/vigo").exists());
+    }
 }

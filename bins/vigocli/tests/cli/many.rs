@@ -160,3 +160,25 @@ fn lists_are_filtered_and_sorted_by_the_server() {
     let ids = asked("envoys list -q --sort hostname", "sort=hostname");
     assert_eq!(ids, format!("{}\n{}\n", IDS[0], IDS[1]));
 }
+
+#[test]
+fn a_rebootstrap_of_many_is_counted_too() {
+    let pending = |n: usize| {
+        json!({"id": IDS[n], "hostname": format!("web{n}.example.com"), "action": "update", "outcome": "pending",
+            "code": null, "message": null})
+    };
+    let rows = json!([pending(0), pending(1)]);
+    let order = |dry_run: bool, at_most: &str| {
+        format!(
+            r#"POST /api/v1/rebootstraps {{"envoys":"*.example.com","action":"update","dry_run":{dry_run},"at_most":{at_most}}}"#
+        )
+    };
+    let line = "envoys rebootstrap *.example.com -o json";
+    check(vec![ok(&rows)], &format!("{line} --yes"), 2, &"max_required".into(), &[&order(true, "null")]);
+    check(vec![ok(&rows)], &format!("{line} --yes --max 1"), 5, &"too_many".into(), &[&order(true, "1")]);
+    for max in ["--max", "--at-most"] {
+        let requests = [order(true, "9"), order(false, "2")];
+        let requests: Vec<_> = requests.iter().map(String::as_str).collect();
+        check(vec![ok(&rows)], &format!("{line} --yes {max} 9"), 0, &rows, &requests);
+    }
+}

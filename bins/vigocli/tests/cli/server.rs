@@ -38,11 +38,13 @@ pub(crate) struct Server {
     tls: Option<Tls>,
 }
 
-/// Where a server behind TLS is, and the pin of its CA.
+/// Where a server behind TLS is, and its CA.
 #[derive(Clone)]
 pub(crate) struct Tls {
     pub(crate) url: String,
     pub(crate) pin: String,
+    /// PEM.
+    pub(crate) ca: String,
 }
 
 /// Where connections come from.
@@ -78,7 +80,7 @@ impl Server {
         let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
-        let tls = Tls { url, pin: authority.root().pin.to_string() };
+        let tls = Tls { url, pin: authority.root().pin.to_string(), ca: authority.root().pem() };
         let home = tempfile::tempdir().unwrap();
         Self::run(home, answers, Some(tls), move || Door::Tls(TcpListener::from_std(listener).unwrap(), acceptor))
     }

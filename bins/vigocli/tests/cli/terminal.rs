@@ -50,6 +50,8 @@ fn a_password_is_typed_twice_and_never_shown() {
     assert!(exit == Some(0) && !shown.contains("sesame") && shown.contains("ann has a new password."), "{shown}");
     let request = r#"POST /api/v1/accounts/ann/password {"password":"open sesame"}"#;
     assert_eq!(server.requests(), [request]);
+    let (shown, exit) = dialog(&server, "admin set-password ann", &[(new, "open\u{3}")]);
+    assert!(exit == Some(1) && !shown.contains("open") && shown.contains("it was broken off"), "{shown}");
     let (shown, exit) = dialog(&server, "admin set-password ann", &[(new, "open sesame"), (again, "open")]);
     assert!(exit == Some(2) && !shown.contains("open") && shown.contains("the two passwords differ"), "{shown}");
     assert_eq!(server.requests().len(), 1);
