@@ -39,6 +39,8 @@ pub struct Client {
     pub tls_key: Zeroizing<String>,
     /// The point of its next frame.
     pub point: Option<SessionPoint>,
+    /// What it says of itself.
+    pub platform: Platform,
     address: String,
 }
 
@@ -159,6 +161,7 @@ impl Client {
             tls_key: request.key_pem(),
             identity,
             point: None,
+            platform: Platform { agent_version: "0.0.1".into(), os: "linux".into(), arch: "x86_64".into() },
             address: address.to_owned(),
         }
     }
@@ -197,7 +200,7 @@ impl Client {
         CheckIn {
             envoy: self.envoy,
             session: self.point.clone(),
-            platform: Platform { agent_version: "0.0.1".into(), os: "linux".into(), arch: "x86_64".into() },
+            platform: self.platform.clone(),
             policy: None,
             trusted_roots: Vec::new(),
             report: StateReport::default(),

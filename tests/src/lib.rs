@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "support of tests: what is not as expected ends the test")]
 
 pub mod book;
+pub mod browser;
 pub mod client;
 mod host;
 mod https;

@@ -108,7 +108,7 @@ pub(crate) async fn carry_out(app: &App, order: &Order, by: &Principal) -> Resul
             StatusCode::CONFLICT,
             "too_many",
             format!("{} envoys are meant, and at most {most} are allowed: nothing was changed", found.len()),
-            "`--dry-run` names them; narrow the pattern or raise `--at-most`",
+            "`--dry-run` names them; narrow the pattern or raise `--max`",
         ));
     }
     let mut rows = Vec::with_capacity(found.len());
