@@ -19,6 +19,8 @@ pub struct Fleet {
     pub process: Process,
     /// Where it listens for gRPC.
     pub server: SocketAddr,
+    /// Where it listens for HTTPS.
+    pub api: SocketAddr,
     /// The pin of its CA.
     pub root: Pin,
     /// The fleet's id.
@@ -46,7 +48,8 @@ impl Fleet {
         let der = vigo_ca::pem::certificates(&pem)?.into_iter().next().context("a CA certificate")?;
         let root = vigo_ca::Root::from_der(&der)?;
         let id = root.server.context("a CA of ours names its fleet")?;
-        Ok(Self { home, process, server: SocketAddr::from(([127, 0, 0, 1], grpc)), root: root.pin, id })
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Ok(Self { home, process, server: at(grpc), api: at(api), root: root.pin, id })
     }
 
     /// The TLS configuration of a machine that knows the CA's pin.

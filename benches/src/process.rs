@@ -32,6 +32,13 @@ impl Process {
         anyhow::bail!("{program} ended: {}", said.join("\n"))
     }
 
+    /// Ends it.
+    pub fn end(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -41,8 +48,6 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.end();
     }
 }

@@ -138,9 +138,19 @@ impl Browser {
     ///
     /// # Panics
     /// When it does not end.
-    pub async fn close(mut self) {
+    pub async fn close(self) {
         self.client.clone().close().await.unwrap();
-        drop(self.driver.take());
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let Some(mut driver) = self.driver.take() else { return };
+        // Asked to end it ends its browser too, which killed it would leave behind.
+        let pid = rustix::process::Pid::from_raw(i32::try_from(driver.id()).unwrap()).unwrap();
+        if rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_ok() {
+            driver.ends();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod api_tokens;
 pub(crate) mod approved;
 pub(crate) mod audit;
 mod authority;
+mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod envoy_body;
 pub(crate) mod envoys;
@@ -59,6 +60,7 @@ pub(crate) fn parts() -> (Router<Arc<App>>, OpenApi) {
         .merge(accounts::router())
         .merge(api_tokens::router())
         .merge(login::router())
+        .merge(doctor::router())
         .merge(openapi::router())
         .split_for_parts();
     (router, openapi::complete(document))

@@ -32,11 +32,15 @@ pub(crate) fn router(app: &Arc<App>, theirs: Option<Router>) -> Router {
         .merge(agent::router(app))
         .merge(register::router(app))
         .merge(health::router(app))
-        .merge(operators(app))
-        .method_not_allowed_fallback(error::method_not_allowed);
-    let ours = ours.layer(from_fn(error::finish)).merge(web::router(app));
+        .merge(operators(app));
+    let ours = in_json(ours).merge(web::router(app));
     let ours = ours.layer(from_fn_with_state(Arc::clone(app), tell_client));
     beside(ours, theirs.map(|theirs| theirs.layer(from_fn_with_state(Arc::clone(app), tell_client))))
+}
+
+/// With all errors in the form that the API has.
+fn in_json(ours: Router) -> Router {
+    ours.method_not_allowed_fallback(error::method_not_allowed).layer(from_fn(error::finish))
 }
 
 /// The routes of operators, for who may use them.
@@ -64,7 +68,7 @@ pub(crate) async fn whole(request: Request, next: Next) -> Response {
 fn beside(ours: Router, theirs: Option<Router>) -> Router {
     match theirs {
         Some(theirs) => ours.fallback_service(theirs),
-        None => ours.fallback_service(Router::new().fallback(error::not_found).layer(from_fn(error::finish))),
+        None => ours.fallback_service(in_json(Router::new().fallback(error::not_found))),
     }
 }
 
@@ -124,7 +128,7 @@ mod tests {
             .route("/readyz", get(|| async { "theirs" }).post(|| async { "theirs" }))
             .route("/inventory", post(|| async { "theirs" }))
             .fallback(|| async { (axum::http::StatusCode::IM_A_TEAPOT, "theirs") });
-        let both = beside(ours.clone(), Some(theirs));
+        let both = beside(in_json(ours.clone()), Some(theirs));
         for (method, path, status, body, is_ours) in [
             ("GET", "/readyz", 200, "ours", true),
             ("POST", "/readyz", 405, r#""code":"method_not_allowed""#, true),
@@ -135,7 +139,7 @@ mod tests {
             let told = ask(both.clone(), method, path).await;
             assert!((told.0, told.2) == (status, is_ours) && told.1.contains(body), "{method} {path}: {told:?}");
         }
-        let told = ask(beside(ours, None), "GET", "/inventory").await;
+        let told = ask(beside(in_json(ours), None), "GET", "/inventory").await;
         assert!((told.0, told.2) == (404, true) && told.1.contains(r#""code":"not_found""#), "{told:?}");
     }
 
@@ -146,12 +150,12 @@ mod tests {
             .route("/number", get(|_: Query| async { "ours" }))
             .route("/path/{number}", get(|_: axum::extract::Path<u8>| async { "ours" }));
         for (path, said) in [("/number?a=b", "query"), ("/path/%ff", "UTF-8"), ("/path/x", "URL")] {
-            let (status, body, _) = ask(beside(ours.clone(), None), "GET", path).await;
+            let (status, body, _) = ask(beside(in_json(ours.clone()), None), "GET", path).await;
             let body: serde_json::Value = serde_json::from_str(&body).unwrap();
             assert_eq!((status, &body["error"]["code"]), (400, &"malformed".into()), "{path}");
             assert!(body["error"]["message"].as_str().unwrap().contains(said), "{body}");
         }
-        assert_eq!(ask(beside(ours, None), "GET", "/number?a=1").await.1, "ours");
+        assert_eq!(ask(beside(in_json(ours), None), "GET", "/number?a=1").await.1, "ours");
     }
 
     #[track_caller]

@@ -11,6 +11,7 @@ pub mod checkins;
 mod clock;
 pub mod config;
 mod connections;
+mod doctor;
 mod downloads;
 pub mod fleet;
 mod follow;

@@ -18,8 +18,10 @@ pub(crate) struct Password(Zeroizing<String>);
 impl Password {
     /// Characters that a new one has at least.
     const SHORTEST: usize = 12;
-    /// Bytes that any may have.
-    const LONGEST: usize = 1024;
+    /// Characters that a new one has at most.
+    const LONGEST: usize = 256;
+    /// Bytes of what is typed that are looked at.
+    const MOST: usize = Self::LONGEST * 4;
 
     /// Whatever was typed, to be compared.
     pub(crate) fn typed(text: String) -> Self {
@@ -29,9 +31,9 @@ impl Password {
     /// One that an account may have.
     pub(crate) fn chosen(text: String) -> Result<Self, AccessError> {
         let password = Self::typed(text);
-        if password.0.chars().count() < Self::SHORTEST || password.0.len() > Self::LONGEST {
+        if !(Self::SHORTEST..=Self::LONGEST).contains(&password.0.chars().count()) {
             return Err(AccessError::Invalid(format!(
-                "a password has at least {} characters and at most {} bytes",
+                "a password has at least {} characters and at most {}",
                 Self::SHORTEST,
                 Self::LONGEST
             )));
@@ -80,7 +82,7 @@ impl Passwords {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobodys.clone());
         let fits = self.run(move || {
-            if password.0.len() > Password::LONGEST {
+            if password.0.len() > Password::MOST {
                 return Ok(false);
             }
             let hash = PasswordHash::new(&hash)?;
@@ -122,7 +124,7 @@ mod tests {
             let kept = known.then(|| hash.clone());
             assert_eq!(passwords.verify(Password::typed(typed.into()), kept).await.unwrap(), fits, "{typed}");
         }
-        let long = Password::typed("x".repeat(Password::LONGEST + 1));
+        let long = Password::typed("x".repeat(Password::MOST + 1));
         assert!(!passwords.verify(long, Some(hash)).await.unwrap());
         assert!(passwords.verify(Password::typed("any".into()), Some("no hash".into())).await.is_err());
     }

@@ -102,7 +102,7 @@ mod tests {
     fn tries_come_back_with_time() {
         let clock = FakeRelativeClock::default();
         let throttle = Throttle::with_clock(clock.clone());
-        let mut tries = |account: &str, address: &str, most: u32| {
+        let tries = |account: &str, address: &str, most: u32| {
             let account = account.parse().unwrap();
             (0..most).filter(|_| throttle.take(&account, from(address))).count()
         };

@@ -67,6 +67,7 @@ pub(crate) const API: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/login", Nobody),
     ("POST", "/api/v1/logout", Anybody),
     ("GET", "/api/v1/whoami", Anybody),
+    ("GET", "/api/v1/doctor", ADMIN),
     ("GET", "/api/v1/openapi.json", VIEWER),
     ("GET", "/metrics", VIEWER),
 ];
