@@ -39,7 +39,9 @@ fn the_api_is_what_its_description_says() {
     let token = made["token"].as_str().unwrap();
     let document = server.file("openapi.json");
     std::fs::write(&document, https.get("/api/v1/openapi.json", Some(token)).body).unwrap();
-    let ran = Program::at(program)
+    // It keeps what it found in the folder that it runs in.
+    let ran = Program::at("env")
+        .args(["-C".as_ref(), server.dir().as_os_str(), program.as_os_str()])
         .args(["run".as_ref(), document.as_os_str()])
         .args(["--url", &server.api(), "--tls-verify=false", "-H", &format!("Authorization: Bearer {token}")])
         // These end what asks, or never end.
