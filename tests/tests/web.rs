@@ -30,6 +30,15 @@ async fn log_in(browser: &Browser, server: &Server) {
     browser.until("location.pathname === '/envoys'").await;
 }
 
+/// Opens a form of the actions, types which machine is meant, and sends it.
+async fn confirm(browser: &Browser, form: &str, typed: &str) {
+    browser.run(&format!("document.querySelector(\"{form}\").closest('details').open = true")).await;
+    let field = format!("{form} [name=confirm]");
+    let field = browser.client.find(fantoccini::Locator::Css(&field)).await.unwrap();
+    field.send_keys(typed).await.unwrap();
+    browser.click(&format!("{form} button")).await;
+}
+
 /// Keeps a picture where the book has it, if the test suite was asked to (`VIGO_SCREENSHOTS`); looks at it anyway.
 async fn picture(browser: &Browser, name: &str) {
     for width in [1440, 360] {
@@ -106,27 +115,9 @@ fn a_machine_is_added_seen_and_revoked_in_a_browser() {
         picture(&browser, "envoy").await;
         let id = browser.run("return document.querySelector('#identity ~ dl dd').textContent").await;
         let revoke = format!("form[action='/envoys/{}/revoke']", id.as_str().unwrap());
-        browser.run(&format!("document.querySelector(\"{revoke}\").closest('details').open = true")).await;
-        browser
-            .client
-            .find(fantoccini::Locator::Css(&format!("{revoke} [name=confirm]")))
-            .await
-            .unwrap()
-            .send_keys("web2")
-            .await
-            .unwrap();
-        browser.click(&format!("{revoke} button")).await;
+        confirm(&browser, &revoke, "web2").await;
         browser.until("document.body.innerText.includes('what you typed is not web1.example.com')").await;
-        browser.run(&format!("document.querySelector(\"{revoke}\").closest('details').open = true")).await;
-        browser
-            .client
-            .find(fantoccini::Locator::Css(&format!("{revoke} [name=confirm]")))
-            .await
-            .unwrap()
-            .send_keys("web1.example.com")
-            .await
-            .unwrap();
-        browser.click(&format!("{revoke} button")).await;
+        confirm(&browser, &revoke, "web1.example.com").await;
         browser.until("location.search === '?done=revoked'").await;
 
         assert!(list.run("return document.querySelector('td .active') !== null").await == true, "it was paused");

@@ -70,8 +70,12 @@ async fn show(app: &App, who: &Principal, token: Option<String>, wrong: Option<S
 }
 
 /// Back to the page; what was refused is said there.
-async fn back(app: &App, who: &Principal, done: Result<(), ApiError>) -> Result<Response, Refused> {
-    match done {
+async fn back(
+    app: &App,
+    who: &Principal,
+    act: impl Future<Output = Result<(), ApiError>>,
+) -> Result<Response, Refused> {
+    match act.await {
         Ok(()) => Ok(Redirect::to("/access").into_response()),
         Err(refusal) => {
             let wrong = Some(format!("Nothing was done: {}. {}.", refusal.message, refusal.help));
@@ -122,7 +126,6 @@ pub(super) async fn create(
         Account::create(app.store.as_ref(), &app.passwords, new, &who.actor()).await?;
         Ok(())
     };
-    let made = made.await;
     back(&app, &who, made).await
 }
 
@@ -137,7 +140,6 @@ pub(super) async fn set_role(
         Account::set_role(app.store.as_ref(), &name.parse()?, form.role()?, &who.actor()).await?;
         Ok(())
     };
-    let done = done.await;
     back(&app, &who, done).await
 }
 
@@ -153,7 +155,6 @@ pub(super) async fn set_password(
         Account::set_password(app.store.as_ref(), &app.passwords, &name, password, &who.actor()).await?;
         Ok(())
     };
-    let done = done.await;
     back(&app, &who, done).await
 }
 
@@ -172,7 +173,6 @@ pub(super) async fn delete(
         Account::delete(app.store.as_ref(), &name, &who.actor()).await?;
         Ok(())
     };
-    let done = done.await;
     back(&app, &who, done).await
 }
 
@@ -190,7 +190,7 @@ pub(super) async fn create_token(
     };
     match made.await {
         Ok(made) => show(&app, &who, Some(made.token), None).await,
-        Err(refusal) => back(&app, &who, Err(refusal)).await,
+        Err(refusal) => back(&app, &who, async { Err(refusal) }).await,
     }
 }
 
@@ -200,8 +200,7 @@ pub(super) async fn revoke_token(
     Extension(who): Extension<Principal>,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
-    let done = api_tokens::take_back(&app, &who, &id).await.map(drop);
-    back(&app, &who, done).await
+    back(&app, &who, async { api_tokens::take_back(&app, &who, &id).await.map(drop) }).await
 }
 
 #[derive(Template)]
