@@ -44,7 +44,8 @@ pub(crate) async fn log_in(app: &App, name: &str, password: Password, from: Clie
     };
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = app.passwords.verify(password, hash).await?;
-    let who = parsed.map_or_else(|_| "a name that nobody can have".to_owned(), |name| name.to_string());
+    // What is nobody's name may be a password, typed into the wrong field.
+    let who = account.as_ref().map_or_else(|| "no such account".to_owned(), |account| account.name.to_string());
     match account.filter(|_| fits) {
         Some(account) => {
             metrics::counter!("vigo_logins_total", "outcome" => "ok").increment(1);
