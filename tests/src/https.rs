@@ -65,6 +65,20 @@ impl Https {
         self.ask("POST", path, token, Some(body))
     }
 
+    /// Logs in as a browser does: the cookie.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[track_caller]
+    #[must_use]
+    pub fn log_in_page(&self, name: &str, password: &str) -> String {
+        let form = ["--data-urlencode", &format!("name={name}"), "--data-urlencode", &format!("password={password}")];
+        let url = format!("{}/login", self.url);
+        let head = Program::at("curl").args(["-ksSg", "-D", "-", "-o", "/dev/null", &url]).args(form).run().ok();
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+        cookie.split(';').next().expect("a value").to_owned()
+    }
+
     /// Any request.
     ///
     /// # Panics

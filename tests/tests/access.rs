@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 use serde_json::{Value, json};
-use vigo_tests::{Answer, Https, Server};
+use vigo_tests::{Answer, Daemon, Https, Machine, Program, Server};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -193,4 +193,54 @@ fn what_is_kept_opens_nothing() {
     let has = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(has("$argon2id$v=19$m=19456,t=2,p=1$"));
     assert!(!has(&token) && !has(&token[5..]) && !has(PASSWORD));
+}
+
+/// curl, following a stream; it ends with 0 when the server ends the stream, with another code when it is cut off.
+fn follow(server: &Server, path: &str, header: &str) -> Daemon {
+    let url = format!("{}{path}", server.api());
+    let mut curl = Program::at("curl").args(["-ksSNv", "-o", "/dev/null", "-H", header, &url]).daemon();
+    curl.says("< HTTP/2 200");
+    curl
+}
+
+#[test]
+fn a_stream_ends_with_the_login_that_began_it() {
+    let (server, https) = server();
+    let machine = Machine::enrolled("web1.example.com", &server);
+    for path in ["/api/v1/events", "/envoys/events"] {
+        let token = log_in(&https, "viewer");
+        let mut curl = follow(&server, path, &format!("authorization: Bearer {token}"));
+        assert_eq!(https.post("/api/v1/logout", Some(&token), &json!({})).status, 200);
+        // Whoever logged out hears of none of these.
+        assert_eq!(machine.check_in().code, 0);
+        assert_eq!(curl.ends().code(), Some(0), "{path}: {}", curl.all());
+    }
+    let cookie = https.log_in_page("viewer", PASSWORD);
+    let mut curl = follow(&server, "/envoys/events", &format!("cookie: {cookie}"));
+    let out = https.with(&[("cookie", &cookie)]).ask("POST", "/logout", None, None);
+    assert_eq!(out.status, 303, "{out:?}");
+    assert_eq!(machine.check_in().code, 0);
+    assert_eq!(curl.ends().code(), Some(0), "{}", curl.all());
+}
+
+#[test]
+fn a_server_that_stops_ends_the_streams_in_good_order() {
+    let (mut server, https) = server();
+    let bearer = format!("authorization: Bearer {}", log_in(&https, "viewer"));
+    let curls = ["/api/v1/events", "/envoys/events"].map(|path| follow(&server, path, &bearer));
+    server.stop();
+    for mut curl in curls {
+        assert_eq!(curl.ends().code(), Some(0), "{}", curl.all());
+    }
+}
+
+#[test]
+fn a_password_in_the_field_of_the_name_is_written_nowhere() {
+    let (mut server, https) = server();
+    let typed = "my-secret-passw0rd";
+    let refused = https.post("/api/v1/login", None, &json!({"name": typed, "password": "x"}));
+    assert_eq!((refused.status, code(&refused).as_str()), (401, "login_failed"));
+    assert_eq!(server.last_audit("login").0, "login_failed");
+    assert!(!server.json(&["audit", "list"]).to_string().contains(typed));
+    assert!(!server.process().all().contains(typed));
 }

@@ -1,6 +1,7 @@
 //! What happens to envoys, told to whoever watches: by this process, at the moment it is in force here.
 
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 use vigo_core::EnvoyId;
 use vigo_core::record::{EnvoyRecord, RevocationCause};
 
@@ -47,20 +48,33 @@ impl Change {
 
 /// Where it is told.
 #[derive(Debug)]
-pub(crate) struct Happenings(broadcast::Sender<(EnvoyId, Change)>);
+pub(crate) struct Happenings {
+    told: broadcast::Sender<(EnvoyId, Change)>,
+    end: CancellationToken,
+}
 
 impl Happenings {
     pub(crate) fn new() -> Self {
-        Self(broadcast::channel(KEPT).0)
+        Self { told: broadcast::channel(KEPT).0, end: CancellationToken::new() }
     }
 
     /// Tells who listens, if anybody does.
     pub(crate) fn tell(&self, envoy: EnvoyId, change: Change) {
         // An error means that nobody listens.
-        let _ = self.0.send((envoy, change));
+        let _ = self.told.send((envoy, change));
     }
 
     pub(crate) fn listen(&self) -> broadcast::Receiver<(EnvoyId, Change)> {
-        self.0.subscribe()
+        self.told.subscribe()
+    }
+
+    /// Has every stream end, so that the server need not wait for those who follow.
+    pub(crate) fn end(&self) {
+        self.end.cancel();
+    }
+
+    /// Until it has.
+    pub(crate) async fn ended(&self) {
+        self.end.cancelled().await;
     }
 }

@@ -21,6 +21,7 @@ pub mod health;
 pub mod home;
 mod http;
 mod listen;
+mod listening;
 mod measure;
 mod names;
 mod peer;

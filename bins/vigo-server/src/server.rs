@@ -400,6 +400,7 @@ impl Running {
     pub async fn stop(self) {
         tracing::info!("stopping");
         self.app.ready.store(Arc::new(false));
+        self.app.happenings.end();
         self.stop.cancel();
         let workers = self.workers;
         if tokio::task::spawn_blocking(move || workers.join()).await.is_err() {

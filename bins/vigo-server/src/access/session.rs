@@ -11,7 +11,7 @@ use tower_sessions::cookie::SameSite;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result, SessionStore};
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
-use vigo_core::store::{self, Outcome, Store, Transaction};
+use vigo_core::store::{self, Outcome, Store, StoreError, Transaction};
 
 use super::keep::SESSIONS;
 use crate::access::Account;
@@ -33,6 +33,20 @@ struct Wire {
     data: String,
     #[prost(int64, tag = "2")]
     expires_at: i64,
+}
+
+/// Where a session lies: the SHA-256 of its id, so that a stolen store opens no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionKey([u8; 32]);
+
+impl SessionKey {
+    pub(super) fn of(id: Id) -> Self {
+        Self(Sha256::digest(id.0.to_be_bytes()).into())
+    }
+
+    fn path(self) -> String {
+        format!("{SESSIONS}{}", hex::encode(self.0))
+    }
 }
 
 /// Who logged in, and under which password.
@@ -74,6 +88,18 @@ impl LoggedIn {
     pub(crate) async fn of(session: &Session) -> std::result::Result<Option<Self>, tower_sessions::session::Error> {
         session.get(LOGGED_IN).await
     }
+
+    /// Who is logged in by a session that is kept.
+    pub(super) async fn kept(store: &dyn Store, key: SessionKey) -> std::result::Result<Option<Self>, StoreError> {
+        let Some(entry) = store.get(key.path().as_bytes()).await? else { return Ok(None) };
+        let bad = || super::keep::damaged("session");
+        let wire = Wire::decode(&*entry.value).map_err(|_| bad())?;
+        let mut data: serde_json::Value = serde_json::from_str(&wire.data).map_err(|_| bad())?;
+        match data.get_mut(LOGGED_IN) {
+            Some(logged_in) => serde_json::from_value(logged_in.take()).map(Some).map_err(|_| bad()),
+            None => Ok(None),
+        }
+    }
 }
 
 impl fmt::Debug for Sessions {
@@ -82,9 +108,8 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// A stolen store opens no session: what lies there is a digest of what the browser holds.
 fn key(id: Id) -> String {
-    format!("{SESSIONS}{}", hex::encode(Sha256::digest(id.0.to_be_bytes())))
+    SessionKey::of(id).path()
 }
 
 fn backend(error: impl fmt::Display) -> Error {

@@ -154,7 +154,7 @@ async fn set_password(
     let account = change_password(&app, &by, &name.parse()?, new.current, password, from).await?;
     // Whoever changed their own stays logged in where they did it.
     if let Some(Extension(session)) = session
-        && by.by == By::Session
+        && matches!(by.by, By::Session(_))
         && by.name == account.name.to_string()
     {
         LoggedIn::begin(&session, &account).await.map_err(|error| ApiError::unavailable(&error))?;

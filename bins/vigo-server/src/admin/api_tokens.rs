@@ -54,7 +54,7 @@ fn row(token: &ApiToken, now: UnixTime) -> Row {
 fn is_own(by: &Principal, token: &ApiToken) -> bool {
     let owner = token.owner.as_ref().map(|(name, _)| name.to_string());
     match by.by {
-        By::Session | By::Token { of_account: true, .. } => owner.as_ref() == Some(&by.name),
+        By::Session(_) | By::Token { of_account: true, .. } => owner.as_ref() == Some(&by.name),
         By::Token { id, of_account: false } => id == token.id(),
         By::Socket => false,
     }

@@ -87,7 +87,7 @@ struct Who {
 async fn whoami(Extension(who): Extension<Principal>) -> Json<Who> {
     let by = match who.by {
         By::Socket => "socket",
-        By::Session => "session",
+        By::Session(_) => "session",
         By::Token { .. } => "token",
     };
     Json(Who { role: who.role, by, expires_at: who.expires_at.map(rfc3339), name: who.name })

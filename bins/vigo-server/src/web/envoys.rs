@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use futures_util::Stream;
 use serde::Deserialize;
-use tokio::sync::broadcast::error::RecvError;
 use vigo_core::UnixTime;
 
 use crate::access::Principal;
@@ -22,6 +21,7 @@ use crate::admin::page::{self, Params};
 use crate::app::App;
 use crate::clock;
 use crate::fleet::{Direction, Live, Query, Standing, Status};
+use crate::listening::Listening;
 use crate::web::frame::{Frame, When, operates};
 use crate::web::{Refused, encoded, html};
 
@@ -261,18 +261,18 @@ pub(super) async fn csv(State(app): State<Arc<App>>, Params(view): Params<View>)
 }
 
 /// `GET /envoys/events`: that something happened to the fleet, at most once a second.
-pub(super) async fn events(State(app): State<Arc<App>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let happenings = app.happenings.listen();
-    let stream = futures_util::stream::unfold((happenings, 0u64), |(mut happenings, number)| async move {
-        match happenings.recv().await {
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return None,
-        }
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    Extension(who): Extension<Principal>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let begin = (Listening::new(&app, who), 0u64);
+    let stream = futures_util::stream::unfold(begin, |(mut listening, number)| async move {
+        listening.next().await?;
         // Whatever else happens meanwhile is told with it.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        happenings = happenings.resubscribe();
+        listening.forget();
         let event = Event::default().event("fleet").data(number.to_string());
-        Some((Ok(event), (happenings, number + 1)))
+        Some((Ok(event), (listening, number + 1)))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
